@@ -31,6 +31,12 @@ def test_global_reaches_the_total_unless_a_layer_would_be_emptied(sizes: list[in
     assert all(0 <= share < 1 for share in shares.values())
 
 
+@pytest.mark.parametrize("allocation", [Global(), LAMP()])
+def test_equal_weights_do_not_take_the_total_further(allocation: Allocation) -> None:
+    kernels = {"first": np.ones(6), "second": np.zeros(4)}
+    assert allocation.sparsities(kernels, 0.5) == {"first": pytest.approx(1 / 6), "second": 0.75}
+
+
 def test_an_unknown_allocation_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(RecipeError, match="'Global'"):
         make_allocation("Globl")

@@ -57,14 +57,8 @@ class Global(Allocation):
     """
 
     def sparsities(self, kernels: Mapping[str, np.ndarray], total: float) -> dict[str, float]:
-        """For each kernel the share of its entries below the common threshold."""
-        magnitudes = np.concatenate([np.abs(kernel).ravel() for kernel in kernels.values()])
-        removed = round(total * magnitudes.size)
-        if removed == 0:
-            return dict.fromkeys(kernels, 0.0)
-        threshold = np.partition(magnitudes, removed - 1)[removed - 1]
-        below = {name: int((np.abs(kernel) <= threshold).sum()) for name, kernel in kernels.items()}
-        return {name: min(below[name], kernel.size - 1) / kernel.size for name, kernel in kernels.items()}
+        """For each kernel the share of its entries among those with the smallest magnitudes; of ties the earlier."""
+        return _lowest({name: np.abs(kernel).ravel() for name, kernel in kernels.items()}, total)
 
 
 @dataclass(frozen=True)
@@ -119,14 +113,18 @@ class LAMP(Allocation):
 
     def sparsities(self, kernels: Mapping[str, np.ndarray], total: float) -> dict[str, float]:
         """For each kernel the share of its entries among those with the lowest scores."""
-        scores = np.concatenate([_lamp_scores(kernel) for kernel in kernels.values()])
-        owners = np.repeat(np.arange(len(kernels)), [kernel.size for kernel in kernels.values()])
-        lowest = np.argsort(scores, kind="stable")[: round(total * scores.size)]
-        removed = np.bincount(owners[lowest], minlength=len(kernels)).tolist()
-        return {
-            name: min(count, kernel.size - 1) / kernel.size
-            for (name, kernel), count in zip(kernels.items(), removed, strict=True)
-        }
+        return _lowest({name: _lamp_scores(kernel) for name, kernel in kernels.items()}, total)
+
+
+def _lowest(scores: Mapping[str, np.ndarray], total: float) -> dict[str, float]:
+    """For each kernel the share of its entries among the `total` with the lowest scores; one entry of each stays."""
+    joined = np.concatenate(list(scores.values()))
+    owners = np.repeat(np.arange(len(scores)), [one.size for one in scores.values()])
+    lowest = np.argsort(joined, kind="stable")[: round(total * joined.size)]
+    removed = np.bincount(owners[lowest], minlength=len(scores)).tolist()
+    return {
+        name: min(count, one.size - 1) / one.size for (name, one), count in zip(scores.items(), removed, strict=True)
+    }
 
 
 def _lamp_scores(kernel: np.ndarray) -> np.ndarray:
