@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tfcompress.version import __version__
 
 if TYPE_CHECKING:
+    from tfcompress import layers
     from tfcompress.benchmark.measurement import measure
     from tfcompress.card import Card
     from tfcompress.compression import Result, compress
@@ -57,6 +58,9 @@ _HOMES = {
     "strip": "tfcompress.techniques.technique",
 }
 
+_ROOMS = ("layers",)
+"""Rooms that are public as modules."""
+
 __all__ = [
     "Blocks",
     "Card",
@@ -78,6 +82,7 @@ __all__ = [
     "convert",
     "fold",
     "inspect",
+    "layers",
     "load",
     "measure",
     "predict",
@@ -88,6 +93,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"tfcompress.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'tfcompress' has no attribute {name!r}")
     found = getattr(import_module(_HOMES[name]), name)
@@ -100,8 +107,9 @@ def __dir__() -> list[str]:
 
 
 def _register() -> None:
-    """Makes models saved in mid-training loadable: Keras must know the wrapper layer before it meets it in a file."""
+    """Makes models with layers of ours loadable: Keras must know these before it meets them in a file."""
     if "keras" in sys.modules:
+        import_module("tfcompress.layers")
         import_module("tfcompress.transforms")
 
 
