@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfcompress.errors import OutputError
+from tfcompress.work_folders import unusable, work_folder
 
 JOB_FILE, RESULT_FILE, FAILURE_FILE = "job.json", "result.json", "failure.json"
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
@@ -46,14 +45,11 @@ def job_folder() -> Iterator[Path]:
     Raises:
         OutputError: The folder, or a file that the block writes there, cannot be written.
     """
-    try:
-        with tempfile.TemporaryDirectory(prefix="tfcompress-") as folder:
-            yield Path(folder).resolve()
-    except OSError as error:
-        raise OutputError(
-            f"The temporary folder {tempfile.gettempdir()} could not be used: {error.strerror or error}. Free space "
-            "there, or set TMPDIR to another folder."
-        ) from error
+    with work_folder() as folder:
+        try:
+            yield folder
+        except OSError as error:
+            raise unusable(folder.parent, error) from error
 
 
 def run(module: str, folder: Path, job: Mapping[str, Any], *, time_limit: float) -> Ending:

@@ -6,25 +6,26 @@ wall time. A run of one inference is subtracted from a run of several, which lea
 
 import resource
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from tfcompress.benchmark.devices import find_device
-from tfcompress.benchmark.emulator.guest import run_guest
+from tfcompress.benchmark.emulator.guest import Settings, run_guest
 from tfcompress.benchmark.emulator.setup.install import install
 from tfcompress.table import aligned
 from tfcompress.tflite.inspection import inspect
 
 _WAYS = {
-    "plain QEMU": {"counted": False, "caches": False},
-    "counting": {"counted": True, "caches": False},
-    "with caches": {"counted": True, "caches": True},
+    "plain QEMU": Settings(counted=False),
+    "counting": Settings(caches=False),
+    "with caches": Settings(),
 }
 _SIZES = {"int8": 1, "uint8": 1, "float32": 4}
 
 
-def seconds(file: Path, device: str, way: dict[str, bool], inferences: int) -> float:
+def seconds(file: Path, device: str, way: Settings, inferences: int) -> float:
     """Processor seconds of one guest that runs `inferences` times after its warm-up."""
     size = 0
     for item in inspect(file).inputs:
@@ -33,7 +34,7 @@ def seconds(file: Path, device: str, way: dict[str, bool], inferences: int) -> f
             count *= max(1, length)
         size += count
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run_guest(install(), find_device(device), file.resolve(), samples=[bytes(size)] * inferences, **way)
+    run_guest(install(), find_device(device), file.resolve(), replace(way, samples=[bytes(size)] * inferences))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -14,7 +14,7 @@ import click
 from tfcompress.benchmark.devices import find_device
 from tfcompress.benchmark.emulator.core_model import load_core
 from tfcompress.benchmark.emulator.disassembly import assembly, disassemble
-from tfcompress.benchmark.emulator.guest import run_guest
+from tfcompress.benchmark.emulator.guest import Settings, run_guest
 from tfcompress.benchmark.emulator.scoreboard import block_cycles
 from tfcompress.benchmark.emulator.setup.install import install
 from tfcompress.benchmark.emulator.trace import merged
@@ -50,7 +50,7 @@ def llvm_cycles(blocks: dict[int, list[str]], processor: str, program: str) -> d
 def compare(file: Path, device: str, program: str, most: int) -> str:
     """The blocks that take most of the time on one device, timed by both models."""
     core = load_core(find_device(device).core)
-    trace = run_guest(install(), find_device(device), file.resolve(), caches=False).trace
+    trace = run_guest(install(), find_device(device), file.resolve(), Settings(caches=False)).trace
     executions = merged(trace.runs[0]).executions
     own = {number: block_cycles(disassemble(trace.code[number]).operations, core) for number in executions}
     weights = Counter({number: executions[number] * own[number] for number in executions})

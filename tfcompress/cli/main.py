@@ -1,8 +1,10 @@
 """The command `tfcompress`: finds the verbs, and turns a user's error into one line in this one place."""
 
+import signal
 import sys
 import warnings
 from importlib import import_module
+from types import FrameType
 
 import click
 
@@ -51,6 +53,7 @@ def group() -> None:
 
 def main() -> None:
     """Runs the command; exits with 0, with 1 after a user's error, with 2 after a wrong call."""
+    _clean_up_when_ended()
     with warnings.catch_warnings():
         _show_own_warnings()
         try:
@@ -58,6 +61,19 @@ def main() -> None:
         except TfCompressError as error:
             _say(str(error))
             sys.exit(1)
+
+
+def _clean_up_when_ended() -> None:
+    """Makes the signals that ask a program to end raise, so that processes and folders go as they do on Ctrl-C."""
+    for name in ("SIGTERM", "SIGHUP"):  # the second one not on every system
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has SIGHUP ignored
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a second one would interrupt the cleaning up
+    sys.exit(128 + number)
 
 
 def _show_own_warnings() -> None:

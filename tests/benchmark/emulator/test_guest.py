@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfcompress.benchmark.devices import find_device
-from tfcompress.benchmark.emulator.guest import read_trace, run_guest
+from tfcompress.benchmark.emulator.guest import Settings, read_trace, run_guest
 from tfcompress.errors import DeviceError, FormatError
 from tfcompress.runtime.session import predict
 
@@ -51,7 +51,7 @@ def test_outputs_equal_the_hosts_within_one_quantization_step_on_100_images(inst
     signs = np.load(shared_data / "signs" / "signs48.npz")["x"]
     images = signs[np.random.default_rng(0).permutation(len(signs))[:100], 8:40, 8:40].astype(np.float32)
     stored = (images - 128).astype(np.int8)  # the file's input: scale 1, zero point -128
-    run = run_guest(installation, _A55, resnet, counted=False, samples=[image.tobytes() for image in stored])
+    run = run_guest(installation, _A55, resnet, Settings(counted=False, samples=[image.tobytes() for image in stored]))
     emulated = np.frombuffer(run.outputs, np.int8).reshape(100, 10).astype(int)
     host = np.rint(predict(resnet, images) * 256).astype(int) - 128
     assert len(np.unique(host.argmax(axis=1))) > 3  # a trained model that tells images apart
@@ -99,7 +99,7 @@ def _sparse(folder: Path) -> bool:
 
 def test_a_run_that_takes_too_long_is_stopped(installation, resnet):
     with pytest.raises(DeviceError, match=r"still running on the emulated cortex-a55 after 0\.05 s"):
-        run_guest(installation, _A55, resnet, time_limit=0.05)
+        run_guest(installation, _A55, resnet, Settings(time_limit=0.05))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_counts_that_are_cut_off_are_told(tmp_path, text):
 
 def test_nothing_is_left_in_the_temporary_folder(installation, resnet):
     before = set(Path(tempfile.gettempdir()).glob("tfcompress-*"))
-    run_guest(installation, _A55, resnet, caches=False)
+    run_guest(installation, _A55, resnet, Settings(caches=False))
     assert (
         not {path for path in Path(tempfile.gettempdir()).glob("tfcompress-*") if (path / "runner").exists()} - before
     )

@@ -1,14 +1,14 @@
 """A whole measurement on an emulated CPU: two runs of the guest, exact counts, simulated misses, estimated cycles."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tfcompress.benchmark.devices import Device
 from tfcompress.benchmark.emulator.core_model import CoreModel, load_core
 from tfcompress.benchmark.emulator.disassembly import Block, disassemble
-from tfcompress.benchmark.emulator.guest import run_guest
+from tfcompress.benchmark.emulator.guest import Settings, start_guest
 from tfcompress.benchmark.emulator.instructions import CLASSES, class_of
 from tfcompress.benchmark.emulator.memory_model import memory_cycles
 from tfcompress.benchmark.emulator.operators import split_by_operator
@@ -67,15 +67,17 @@ def estimate(installation: Installation, device: Device, model: Path, *, time_li
         time_limit: Seconds for each of the two runs of the guest.
 
     Raises:
-        FormatError, DeviceError: As `run_guest`.
+        FormatError, DeviceError, OutputError: As `start_guest` and `Guest.result`.
         MissingPackageError: capstone is not installed.
     """
     core = load_core(device.core)
     disassemble(())  # tells at once when capstone is missing
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        plain_run = pool.submit(run_guest, installation, device, model, time_limit=time_limit)
-        profiled_run = pool.submit(run_guest, installation, device, model, profile=True, time_limit=time_limit)
-        plain, profiled = plain_run.result(), profiled_run.result()
+    start = partial(start_guest, installation, device, model)
+    with (
+        start(Settings(time_limit=time_limit)) as plain_guest,
+        start(Settings(profile=True, time_limit=time_limit)) as profiled_guest,
+    ):
+        plain, profiled = plain_guest.result(), profiled_guest.result()
     meter = _Meter(core, device.clock_mhz)
     runs, lost = split_by_operator(profiled.events, profiled.trace.runs[0])
     return Estimate(

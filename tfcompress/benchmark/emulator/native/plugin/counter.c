@@ -5,7 +5,11 @@
  * change to LiteRT. While a run is counted the guest's clock is an instruction clock (one instruction is one
  * microsecond): LiteRT's profiler then prints exact instruction counts, by which its operators find their segments.
  *
- * Options: out=FILE, and for the simulation of caches l1=BYTES,l1_ways=N,l2=BYTES,l2_ways=N.
+ * Until the first marker the guest's code is not instrumented at all; then QEMU translates it anew, with counters. So
+ * start, packing of weights and the inference to warm up run at QEMU's own speed.
+ *
+ * Options: parent=PID of the process with which QEMU ends; out=FILE, without which nothing is counted; and for the
+ * simulation of caches l1=BYTES,l1_ways=N,l2=BYTES,l2_ways=N.
  * Output, one record a line:
  *   # columns NAME ...        what the numbers of an S record are
  *   S NUMBER ...              a segment ends
@@ -14,8 +18,11 @@
  *   T BLOCK WORDS             the machine code of a block, eight hexadecimal digits a word
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "blocks.h"
 #include "caches.h"
@@ -33,7 +40,10 @@ enum { MARKER_START = 1, MARKER_STOP = 2 };
 enum { MAX_BLOCK_INSNS = 1024 }; /* QEMU ends a block at 512 */
 enum { VIRTUAL_EPOCH_S = 1000000 }; /* any start that is not zero */
 
+static void instrument(plugin_id id);
+
 static FILE *out;
+static bool instrumented; /* the guest's code has counters */
 static bool measuring;
 static bool simulate_caches;
 static uint64_t segment_insns; /* written by QEMU, one add per executed block */
@@ -69,29 +79,42 @@ static void end_segment(void)
   clear_segment();
 }
 
-static void on_marker(uint64_t which)
+static void begin(void)
 {
-  if (which == MARKER_START) {
-    blocks_begin();
-    clear_segment();
-    measuring = true;
-    return;
+  blocks_begin();
+  clear_segment();
+  measuring = true;
+}
+
+static void end(void)
+{
+  end_segment();
+  measuring = false;
+  fprintf(out, "E\n");
+  blocks_write_table(out);
+  if (fflush(out) != 0 || ferror(out)) {
+    fprintf(stderr, "counter: the counts could not be written\n");
+    exit(1);
   }
-  if (measuring) {
-    end_segment();
-    measuring = false;
-    fprintf(out, "E\n");
-    blocks_write_table(out);
-    fflush(out);
+}
+
+static void on_marker(plugin_id id, uint64_t which)
+{
+  if (which == MARKER_START && !instrumented) {
+    qemu_plugin_reset(id, instrument); /* before the guest's next instruction */
+  } else if (which == MARKER_START) {
+    begin();
+  } else if (measuring) {
+    end();
   }
 }
 
 static void on_syscall(plugin_id id, unsigned vcpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
                        uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8)
 {
-  (void)id, (void)vcpu, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
+  (void)vcpu, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
   if (number == SYS_PRCTL && a1 == MARKER_PRCTL) {
-    on_marker(a2);
+    on_marker(id, a2);
   } else if (measuring && number == SYS_CLOCK_GETTIME) {
     virtual_us += segment_insns;
     timespec_address = a2;
@@ -145,13 +168,33 @@ static void on_translate(plugin_id id, struct tb_handle *tb)
   qemu_plugin_register_vcpu_tb_exec_inline(tb, INLINE_ADD_U64, &segment_insns, n_insns);
 }
 
-VISIBLE int qemu_plugin_install(plugin_id id, const struct plugin_info *info, int argc, char **argv)
+/* QEMU has forgotten all translated code and all callbacks. */
+static void instrument(plugin_id id)
 {
-  const char *out_path = "";
-  CacheSize l1 = {0, 0};
-  CacheSize l2 = {0, 0};
+  qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+  qemu_plugin_register_vcpu_syscall_cb(id, on_syscall);
+  qemu_plugin_register_vcpu_syscall_ret_cb(id, on_syscall_return);
+  instrumented = true;
+  begin();
+}
 
-  (void)info;
+/* QEMU shall not outlive the process that started it, also when that one is killed. */
+static bool follow(long parent)
+{
+  return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
+}
+
+typedef struct {
+  const char *out;
+  CacheSize l1;
+  CacheSize l2;
+  long parent;
+} Options;
+
+static Options parse_options(int argc, char **argv)
+{
+  Options options = {0};
+
   for (int i = 0; i < argc; i++) {
     char *value = strchr(argv[i], '=');
 
@@ -160,31 +203,46 @@ VISIBLE int qemu_plugin_install(plugin_id id, const struct plugin_info *info, in
     }
     *value++ = '\0';
     if (!strcmp(argv[i], "out")) {
-      out_path = value;
+      options.out = value;
     } else if (!strcmp(argv[i], "l1")) {
-      l1.bytes = atoi(value);
+      options.l1.bytes = atoi(value);
     } else if (!strcmp(argv[i], "l1_ways")) {
-      l1.ways = atoi(value);
+      options.l1.ways = atoi(value);
     } else if (!strcmp(argv[i], "l2")) {
-      l2.bytes = atoi(value);
+      options.l2.bytes = atoi(value);
     } else if (!strcmp(argv[i], "l2_ways")) {
-      l2.ways = atoi(value);
+      options.l2.ways = atoi(value);
+    } else if (!strcmp(argv[i], "parent")) {
+      options.parent = atol(value);
     }
   }
-  simulate_caches = l1.bytes != 0;
-  if (simulate_caches && !caches_init(l1, l2)) {
+  return options;
+}
+
+VISIBLE int qemu_plugin_install(plugin_id id, const struct plugin_info *info, int argc, char **argv)
+{
+  Options options = parse_options(argc, argv);
+
+  (void)info;
+  if (options.parent != 0 && !follow(options.parent)) {
+    fprintf(stderr, "counter: the process that started QEMU is gone\n");
+    return 1;
+  }
+  if (!options.out) {
+    return 0;
+  }
+  simulate_caches = options.l1.bytes != 0;
+  if (simulate_caches && !caches_init(options.l1, options.l2)) {
     fprintf(stderr, "counter: cache sizes must be multiples of 64 bytes times the ways\n");
     return 1;
   }
-  out = fopen(out_path, "w");
+  out = fopen(options.out, "w");
   if (!out) {
-    fprintf(stderr, "counter: cannot write '%s'\n", out_path);
+    fprintf(stderr, "counter: the counts could not be written\n");
     return 1;
   }
   fprintf(out, "# columns instructions loads stores l1_load_misses l1_stream_misses l1_store_misses l2_load_misses "
           "l2_stream_misses l2_store_misses\n");
-  qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
   qemu_plugin_register_vcpu_syscall_cb(id, on_syscall);
-  qemu_plugin_register_vcpu_syscall_ret_cb(id, on_syscall_return);
   return 0;
 }

@@ -33,12 +33,15 @@ enum { INLINE_ADD_U64 = 0 };
 enum { CB_NO_REGS = 0 };
 enum { MEM_READ_WRITE = 3 };
 
+typedef void (*simple_cb)(plugin_id);
 typedef void (*tb_trans_cb)(plugin_id, struct tb_handle *);
 typedef void (*mem_cb)(unsigned vcpu, mem_info, uint64_t address, void *data);
 typedef void (*syscall_cb)(plugin_id, unsigned vcpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3,
                            uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8);
 typedef void (*syscall_ret_cb)(plugin_id, unsigned vcpu, int64_t number, int64_t ret);
 
+/* Forgets the plugin's callbacks and all translated code, and calls back, before the guest goes on. */
+VISIBLE void qemu_plugin_reset(plugin_id, simple_cb);
 VISIBLE void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, tb_trans_cb);
 VISIBLE void qemu_plugin_register_vcpu_syscall_cb(plugin_id, syscall_cb);
 VISIBLE void qemu_plugin_register_vcpu_syscall_ret_cb(plugin_id, syscall_ret_cb);
