@@ -1,5 +1,8 @@
 """How one layer is made again: from its config, and then with its weights, flags and inner state."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 from tfcompress.errors import UnsupportedLayerError, first_line
@@ -39,21 +42,30 @@ def clone_operation(source: keras.Operation, name: str) -> keras.Operation:
         return source
 
 
-def copy_state(source: keras.Layer, clone: keras.Layer) -> None:
-    """Copies flags and every variable: weights, seeds, states of stateful recurrent layers, adapted statistics."""
-    variables, targets = source.variables, clone.variables
-    if not clone.built and not targets:
+def copy_state(
+    source: keras.Layer, clone: keras.Layer, part: Callable[[keras.Variable], Any] = keras.ops.convert_to_tensor
+) -> None:
+    """Copies flags and every variable: weights, seeds, states of stateful recurrent layers, adapted statistics.
+
+    Args:
+        source: The layer that is copied from.
+        clone: The layer made again from its config.
+        part: The value that the clone takes for a variable of the source: all of it, or a part.
+    """
+    if not clone.built:
         return  # replaced by a layer of another kind, whose weights are the caller's to set
+    variables, targets = source.variables, clone.variables
+    values = [part(variable) for variable in variables]
     sources, clones = source._flatten_layers(), clone._flatten_layers()  # parents first: a flag reaches down
     for own, other in zip(sources, clones, strict=False):
         other.trainable = own.trainable
-    if [tuple(variable.shape) for variable in variables] != [tuple(variable.shape) for variable in targets]:
+    if [tuple(value.shape) for value in values] != [tuple(variable.shape) for variable in targets]:
         raise UnsupportedLayerError(
             f"Layer '{source.name}' ({type(source).__name__}) has {len(variables)} variables and made again from its "
             f"config {len(targets)}, or of other shapes. Its get_config() must describe it completely."
         )
-    for variable, target in zip(variables, targets, strict=True):
-        target.assign(variable)
+    for variable, value, target in zip(variables, values, targets, strict=True):
+        target.assign(value)
         if target.trainable != variable.trainable:
             target.trainable = variable.trainable
     for own, other in zip(sources, clones, strict=False):

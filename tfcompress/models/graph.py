@@ -11,6 +11,7 @@ import keras
 from tfcompress.errors import ModelError, UnsupportedLayerError, first_line
 
 Compute = Callable[[keras.Operation, tuple[Any, ...], dict[str, Any]], Any]
+Enter = Callable[[keras.Model, list[Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,13 @@ def run(graph: keras.Model, inputs: Sequence[Any], call: Compute) -> Any:
     )
 
 
-def trace(graph: keras.Model, inputs: Sequence[Any]) -> tuple[list[LayerCall], list[Any]]:
+def trace(graph: keras.Model, inputs: Sequence[Any], enter: Enter | None = None) -> tuple[list[LayerCall], list[Any]]:
     """Every call that running a graph makes, in order, nested models entered; nothing is computed or added to a graph.
 
     Args:
         graph: What `graph_of` returned.
         inputs: One KerasTensor per entry of `graph.inputs`.
+        enter: Is told the graph of each nested model that is called, and the tensors that it is called with.
 
     Returns:
         The calls, and the graph's outputs, flat. A tensor is the same object wherever it is made and read.
@@ -125,7 +127,10 @@ def trace(graph: keras.Model, inputs: Sequence[Any]) -> tuple[list[LayerCall], l
     def call(operation: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if is_model(operation):
             inner = graph_of(operation)
-            return run(inner, nested_inputs(inner, args, kwargs), call)
+            given = nested_inputs(inner, args, kwargs)
+            if enter is not None:
+                enter(inner, given)
+            return run(inner, given, call)
         try:
             outputs = operation.compute_output_spec(*args, **kwargs)
         except (ValueError, TypeError) as error:

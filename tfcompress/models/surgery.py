@@ -1,7 +1,7 @@
 """How a Keras graph is rebuilt: layers replaced, operations inserted, nested models dissolved, the source untouched."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ def rebuild(
     replace: Replace | None = None,
     after: After | None = None,
     skip: Collection[keras.Operation] = (),
+    input_shapes: Mapping[int, tuple[int | None, ...]] | None = None,
 ) -> keras.Model:
     """Builds a new model with the graph of `model`, in which layers are replaced and operations inserted.
 
@@ -37,6 +38,7 @@ def rebuild(
             node of a layer or `keras.ops` operation, and for the model's own input layers; not for nested models,
             whose nodes it has seen already.
         skip: Layers and `keras.ops` operations of `model` to leave out: what they read goes on in their place.
+        input_shapes: For the ids of input layers of nested models: the shape that they get, the batch in front.
 
     Returns:
         The new model.
@@ -53,7 +55,7 @@ def rebuild(
         ['InputLayer', 'Dense', 'LeakyReLU']
     """
     skipped = frozenset(id(operation) for operation in skip)
-    rebuilding = _Rebuilding(replace or _keep_clone, after or _keep_output, skipped)
+    rebuilding = _Rebuilding(replace or _keep_clone, after or _keep_output, skipped, input_shapes or {})
     result = rebuilding.model(model, outermost=True)
     rebuilding.copy_state()
     return result
@@ -137,6 +139,7 @@ class _Rebuilding:
     replace: Replace
     after: After
     skipped: frozenset[int] = frozenset()
+    input_shapes: Mapping[int, tuple[int | None, ...]] = field(default_factory=dict)
     clones: dict[int, tuple[keras.Operation, keras.Operation]] = field(default_factory=dict)
     successors: dict[int, keras.Operation] = field(default_factory=dict)
 
@@ -144,7 +147,7 @@ class _Rebuilding:
         """The new model for `source`."""
         graph = graph_of(source)
         layers = input_layers(graph)
-        inputs = [keras.layers.InputLayer.from_config(layer.get_config()).output for layer in layers]
+        inputs = [self.input(layer) for layer in layers]
         seen = (
             [self.after(layer, tensor) for layer, tensor in zip(layers, inputs, strict=True)] if outermost else inputs
         )
@@ -153,6 +156,13 @@ class _Rebuilding:
         new = _model_class(source)(structure, outputs, name=source.name)
         self.clones[id(source)] = source, new
         return new
+
+    def input(self, layer: keras.Layer) -> Any:
+        """The tensor of an input layer made again, with another shape where one is given."""
+        config = layer.get_config()
+        if id(layer) in self.input_shapes:
+            config["batch_shape"] = self.input_shapes[id(layer)]
+        return keras.layers.InputLayer.from_config(config).output
 
     def call(self, source: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The outputs of one node in the new graph."""
@@ -203,7 +213,7 @@ class _Dissolving(_Rebuilding):
 
         def call_inside(inner: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             # `backbone(x, training=False)` holds for every layer inside.
-            if training is not None and _takes_training(inner):
+            if training is not None and takes_training(inner):
                 kwargs = {**kwargs, "training": training}
             return self.call(inner, args, kwargs)
 
@@ -223,7 +233,8 @@ def _match(graph: keras.Model, tensor: Any, own: keras.KerasTensor) -> Any:
     return tensor if tensor.dtype == own.dtype else keras.ops.cast(tensor, own.dtype)
 
 
-def _takes_training(operation: keras.Operation) -> bool:
+def takes_training(operation: keras.Operation) -> bool:
+    """Whether a call of an operation takes the argument `training`."""
     return "training" in inspect.signature(operation.call).parameters
 
 

@@ -1,0 +1,339 @@
+"""How layers and operations without kernels treat channels: handed on, merged, moved, normalized, or stopped."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfcompress.models.channel_labels import ChannelLabels, Label, Role, title
+from tfcompress.models.graph import LayerCall
+
+_L = keras.layers
+Rule = Callable[[LayerCall, ChannelLabels], list[Label | None]]
+
+_COMPARING_ACTIVATIONS = {"glu", "log_softmax", "softmax", "sparsemax", "sparse_max"}
+
+# `keras.ops` nodes are told by the names of their classes, which Keras keeps private.
+_ELEMENTWISE_OPS = {
+    *("Absolute", "Cast", "Celu", "Ceil", "Clip", "Cos", "Elu", "Erf", "Exp", "Expm1", "Floor", "Gelu", "HardSigmoid"),
+    *("HardSilu", "HardTanh", "Identity", "LeakyRelu", "Log", "Log1p", "LogSigmoid", "Negative", "Reciprocal", "Relu"),
+    *("Relu6", "Round", "Rsqrt", "Selu", "Sigmoid", "Sign", "Silu", "Sin", "Softplus", "Softsign", "Sqrt", "Square"),
+    *("StopGradient", "Tanh"),
+}
+_MERGING_OPS = {"Add", "Divide", "Maximum", "Minimum", "Multiply", "Power", "Subtract", "TrueDivide"}
+_REDUCING_OPS = {"Amax", "Amin", "Max", "Mean", "Min", "Std", "Sum", "Var"}
+
+
+def barrier(call: LayerCall, labels: ChannelLabels, reason: str) -> list[Label | None]:
+    """Keeps every channel that reaches a call; what it makes has no channels that could be removed."""
+    for tensor in call.inputs:
+        label = labels.of(tensor)
+        if label is not None:
+            labels.keep(label.ids, reason)
+    return [None] * len(call.outputs)
+
+
+def channel_axis(layer: keras.Layer, rank: int) -> int:
+    """The channel axis that a layer's data format names, the batch counted as 0."""
+    return 1 if getattr(layer, "data_format", "channels_last") == "channels_first" else rank - 1
+
+
+def is_elementwise(activation: Any) -> bool:
+    """Whether an activation is known to compute each value from itself alone.
+
+    Example:
+        >>> is_elementwise(keras.activations.relu), is_elementwise(keras.activations.softmax)
+        (True, False)
+    """
+    if isinstance(activation, keras.Layer):
+        return isinstance(activation, _ELEMENTWISE)
+    name = getattr(activation, "__name__", "")
+    return getattr(keras.activations, name, None) is activation and name not in _COMPARING_ACTIVATIONS
+
+
+def operation_rule(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    """The labels of a `keras.ops` node's outputs."""
+    operation, name = call.operation, type(call.operation).__name__
+    if name in _ELEMENTWISE_OPS:
+        return _handed_on(call, labels)
+    if name in _MERGING_OPS:
+        return _merged(call, labels)
+    if name == "Concatenate":
+        return _concatenated(call, labels)
+    if name in _REDUCING_OPS:
+        return _reduced(call, labels)
+    if name == "Transpose" and operation.axes is not None:
+        return _moved(call, labels, [axis % len(call.input_shape) for axis in operation.axes])
+    return barrier(call, labels, f"reach {title(operation)}, for which there is no rule")
+
+
+def applications_rule(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    """The rules of layers that some models of `keras.applications` define for themselves; others have none."""
+    operation = call.operation
+    if ".applications." in type(operation).__module__:
+        name = type(operation).__name__
+        if name == "StochasticDepth":
+            return _handed_on(call, labels)
+        if name == "CustomScaleLayer":  # a + scale * b
+            return _merged(call, labels)
+        label = labels.of(call.inputs[0])
+        if name == "LayerScale" and label is not None and label.axis == len(call.output_shape) - 1:
+            labels.weight(operation, operation.gamma, 0, label.ids, Role.SCALES)
+            labels.setting(operation, "projection_dim", label.ids)
+            return [label]
+    return barrier(call, labels, f"reach {title(operation)}, for which there is no rule")
+
+
+def _handed_on(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    return [labels.of(call.inputs[0])]
+
+
+def _activation(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    if is_elementwise(call.operation.activation):
+        return _handed_on(call, labels)
+    return barrier(call, labels, f"are compared with each other by {title(call.operation)}")
+
+
+def _softmax(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    axes, label = call.operation.axis, labels.of(call.inputs[0])
+    axes = [axis % len(call.input_shape) for axis in ([axes] if isinstance(axes, int) else axes)]
+    if label is None or label.axis not in axes:
+        return [label]
+    return barrier(call, labels, f"are compared with each other by {title(call.operation)}")
+
+
+def _rescaling(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    if np.ndim(call.operation.scale) == np.ndim(call.operation.offset) == 0:
+        return _handed_on(call, labels)
+    return barrier(call, labels, f"have each a scale of its own in {title(call.operation)}")
+
+
+def _spatial(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    """Pooling, padding, cropping, upsampling: all work on the axes that are no channels."""
+    label, axis = labels.of(call.inputs[0]), channel_axis(call.operation, len(call.input_shape))
+    if label is None or label.axis == axis:
+        return [label]
+    return barrier(call, labels, f"lie on an axis that {title(call.operation)} changes")
+
+
+def _global_pooling(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    label = _spatial(call, labels)[0]
+    if label is None or call.operation.keepdims:
+        return [label]
+    return [Label(1, label.ids)]
+
+
+def _reduced(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    operation, label, rank = call.operation, labels.of(call.inputs[0]), len(call.input_shape)
+    if label is None:
+        return [None]
+    axes = range(rank) if operation.axis is None else [axis % rank for axis in operation.axis]
+    if label.axis in axes:
+        return barrier(call, labels, f"are merged into one by {title(operation)}")
+    shift = 0 if operation.keepdims else sum(axis < label.axis for axis in axes)
+    return [Label(label.axis - shift, label.ids)]
+
+
+def _merged(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    """Sums, products and the like: entries that meet are tied; a single one may meet all of another's."""
+    rank, is_layer = len(call.output_shape), isinstance(call.operation, keras.Layer)
+    given = [(tensor, labels.of(tensor)) for tensor in call.inputs]
+    axes = set()
+    for tensor, label in given:
+        missing = rank - len(tensor.shape)
+        if missing and not is_layer and len(tensor.shape):  # numpy's rule would lay its batch over another axis
+            return barrier(call, labels, f"meet a tensor of another rank in {title(call.operation)}")
+        if label is not None:
+            # A merging layer puts new axes behind the batch.
+            axes.add((label.axis + missing, label.ids.size > 1))
+    wide = {axis for axis, several in axes if several} or {axis for axis, _ in axes}
+    if not wide:
+        return [None]
+    if len(wide) > 1 or _spreads(call, wide):
+        return barrier(call, labels, f"meet others, or constants, along another axis in {title(call.operation)}")
+    axis = wide.pop()
+    size = call.output_shape[axis]
+    known = [label.ids for _, label in given if label is not None and label.ids.size == size]
+    for tensor, label in given:
+        own = axis - (rank - len(tensor.shape))
+        if label is not None and label.ids.size == size:
+            labels.tie(known[0], label.ids)
+        elif label is not None:
+            labels.keep(label.ids, f"are spread over all channels by {title(call.operation)}")
+        elif own > 0 and tensor.shape[own] != 1:
+            labels.keep(known[0], f"meet a tensor without channels in {title(call.operation)}")
+    return [Label(axis, known[0])]
+
+
+def _spreads(call: LayerCall, axes: set[int]) -> bool:
+    """Whether a constant among the arguments has a value for each entry of the channel axis."""
+    rank = len(call.output_shape)
+    for value in keras.tree.flatten([list(call.args), dict(call.kwargs)]):
+        if isinstance(value, keras.KerasTensor) or not hasattr(value, "shape"):
+            continue
+        padded = (1,) * (rank - len(value.shape)) + tuple(value.shape)
+        if any(padded[axis] != 1 for axis in axes):
+            return True
+    return False
+
+
+def _concatenated(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    axis = call.operation.axis % len(call.output_shape)
+    found = [labels.of(tensor) for tensor in call.inputs]
+    axes = {label.axis for label in found if label is not None}
+    if not axes:
+        return [None]
+    sizes = [tensor.shape[axis] for tensor in call.inputs]
+    if axes == {axis} and None not in sizes:
+        reason = f"stand beside channels that cannot be told in {title(call.operation)}"
+        parts = [
+            labels.kept(size, reason) if label is None else label.ids for size, label in zip(sizes, found, strict=True)
+        ]
+        return [Label(axis, np.concatenate(parts))]
+    known = [label for label in found if label is not None]
+    if len(axes) == 1 and axis not in axes and len(known) == len(found):
+        for label in known[1:]:
+            labels.tie(known[0].ids, label.ids)
+        return [known[0]]
+    return barrier(call, labels, f"meet others along another axis in {title(call.operation)}")
+
+
+def _moved(call: LayerCall, labels: ChannelLabels, order: list[int]) -> list[Label | None]:
+    label = labels.of(call.inputs[0])
+    return [None if label is None else Label(order.index(label.axis), label.ids)]
+
+
+def _permuted(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    return _moved(call, labels, [0, *call.operation.dims])
+
+
+def _repeated(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    label = labels.of(call.inputs[0])
+    return [None if label is None else Label(2, label.ids)]
+
+
+def _reshaped(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    """Flatten and Reshape: each entry takes its id along; the last axis over which ids vary has the channels.
+
+    Where channels were divided over several axes, those in one place of the last go together.
+    """
+    layer, label = call.operation, labels.of(call.inputs[0])
+    if label is None:
+        return [None]
+    before, after = call.input_shape[1:], call.output_shape[1:]
+    if None in before or None in after:
+        return barrier(call, labels, f"reach {title(layer)} with an open size")
+    along = [1] * len(before)
+    along[label.axis - 1] = -1
+    grid = np.broadcast_to(label.ids.reshape(along), before)
+    if getattr(layer, "data_format", "channels_last") == "channels_first":  # Flatten moves the channels to the end
+        grid = np.moveaxis(grid, 0, -1)
+    grid = grid.reshape(after)
+    varying = [axis for axis in range(grid.ndim) if (grid != grid.take([0], axis)).any()]
+    axis = varying[-1] if varying else grid.ndim - 1
+    rows = np.moveaxis(grid, axis, -1).reshape(-1, after[axis])
+    if len(varying) > 1:
+        labels.tie(rows, np.broadcast_to(rows[0], rows.shape))
+    if isinstance(layer, _L.Reshape):
+        sizes: list[Any] = list(layer.target_shape)
+        if sizes[axis] != -1:
+            sizes[axis] = rows[0]
+        labels.setting(layer, "target_shape", *sizes)
+    return [Label(axis + 1, rows[0])]
+
+
+def _normalized_by_batch(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    layer, label = call.operation, labels.of(call.inputs[0])
+    if label is not None and layer.axis % len(call.input_shape) == label.axis:
+        _normalization_weights(labels, layer, 0, label)
+        for statistic in (layer.moving_mean, layer.moving_variance):
+            labels.weight(layer, statistic, 0, label.ids, Role.SHIFTS)
+    return [label]
+
+
+def _normalized_by_layer(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    """LayerNormalization and RMSNormalization; the statistics become those of the channels that are left."""
+    layer, label = call.operation, labels.of(call.inputs[0])
+    if label is None:
+        return [None]
+    axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
+    axes = [axis % len(call.input_shape) for axis in axes]
+    if label.axis in axes:
+        _normalization_weights(labels, layer, axes.index(label.axis), label)
+    return [label]
+
+
+def _normalized_by_group(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    """Each group loses the same places; with one channel to a group, groups go with their channels."""
+    layer, label = call.operation, labels.of(call.inputs[0])
+    if label is None:
+        return [None]
+    if layer.axis % len(call.input_shape) != label.axis:
+        return barrier(call, labels, f"lie on an axis that {title(layer)} does not group")
+    if layer.groups in (-1, label.ids.size):
+        labels.setting(layer, "groups", label.ids)
+    else:
+        places = label.ids.reshape(layer.groups, -1)
+        labels.tie(places, np.broadcast_to(places[0], places.shape))
+    _normalization_weights(labels, layer, 0, label)
+    return [label]
+
+
+def _normalization_weights(labels: ChannelLabels, layer: keras.Layer, axis: int, label: Label) -> None:
+    for name, role in (("gamma", Role.SCALES), ("scale", Role.SCALES), ("beta", Role.SHIFTS)):
+        weight = getattr(layer, name, None)  # `scale` is a weight in RMSNormalization and a flag in others
+        if isinstance(weight, keras.Variable):
+            labels.weight(layer, weight, axis, label.ids, role)
+
+
+def _prelu(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    layer, label = call.operation, labels.of(call.inputs[0])
+    if label is not None and layer.alpha.shape[label.axis - 1] > 1:
+        labels.weight(layer, layer.alpha, label.axis - 1, label.ids, Role.SHIFTS)
+    return [label]
+
+
+_ELEMENTWISE = (
+    *(
+        _L.ActivityRegularization,
+        _L.AlphaDropout,
+        _L.Dropout,
+        _L.ELU,
+        _L.GaussianDropout,
+        _L.GaussianNoise,
+        _L.Identity,
+    ),
+    *(_L.LeakyReLU, _L.ReLU, _L.SpatialDropout1D, _L.SpatialDropout2D, _L.SpatialDropout3D),
+)
+_SPATIAL = (
+    *(_L.AveragePooling1D, _L.AveragePooling2D, _L.AveragePooling3D, _L.MaxPooling1D, _L.MaxPooling2D, _L.MaxPooling3D),
+    *(_L.Cropping1D, _L.Cropping2D, _L.Cropping3D, _L.UpSampling1D, _L.UpSampling2D, _L.UpSampling3D),
+    *(_L.ZeroPadding1D, _L.ZeroPadding2D, _L.ZeroPadding3D),
+)
+_GLOBAL_POOLING = (
+    *(_L.GlobalAveragePooling1D, _L.GlobalAveragePooling2D, _L.GlobalAveragePooling3D),
+    *(_L.GlobalMaxPooling1D, _L.GlobalMaxPooling2D, _L.GlobalMaxPooling3D),
+)
+_MERGING = (_L.Add, _L.Average, _L.Maximum, _L.Minimum, _L.Multiply, _L.Subtract)
+
+PASSING: dict[type[keras.Layer], Rule] = {
+    _L.Activation: _activation,
+    _L.BatchNormalization: _normalized_by_batch,
+    _L.Concatenate: _concatenated,
+    _L.Flatten: _reshaped,
+    _L.GroupNormalization: _normalized_by_group,
+    _L.LayerNormalization: _normalized_by_layer,
+    _L.PReLU: _prelu,
+    _L.Permute: _permuted,
+    _L.RMSNormalization: _normalized_by_layer,
+    _L.RepeatVector: _repeated,
+    _L.Rescaling: _rescaling,
+    _L.Reshape: _reshaped,
+    _L.Softmax: _softmax,
+    **dict.fromkeys(_ELEMENTWISE, _handed_on),
+    **dict.fromkeys(_GLOBAL_POOLING, _global_pooling),
+    **dict.fromkeys(_MERGING, _merged),
+    **dict.fromkeys(_SPATIAL, _spatial),
+}
+"""The rules by layer class."""
