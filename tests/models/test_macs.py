@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfcompress import layers
 from tfcompress.models.graph import LayerCall
 from tfcompress.models.macs import _OPERATIONS_WITH_MACS, macs
 
@@ -34,6 +35,12 @@ HAND_COMPUTED = [
     (L.ConvLSTM2D(2, 3, padding="same"), (5, 6, 6, 3), 5 * 36 * 9 * 4 * (3 * 2 + 2 * 2)),
     (L.ConvLSTM2D(2, 3, return_sequences=True), (5, 6, 6, 3), 5 * 16 * 9 * 4 * (3 * 2 + 2 * 2)),
     (L.SpectralNormalization(L.Dense(4)), (3,), 3 * 4),
+    (layers.LiftingConv2D(5, 3), (8, 8, 3), (6 * 6) * (3 * 3 * 3) * (4 * 5)),
+    (layers.GroupConv2D(5, 3, strides=2, group="p4m"), (9, 9, 16), (4 * 4) * (3 * 3 * 16) * (8 * 5)),
+    (layers.DoubleConv2D(5, 3, extra=1, pool=2), (8, 8, 3), (6 * 6) * (3 * 3 * 3) * (4 * 5)),
+    (layers.GroupBatchNormalization(), (8, 8, 4), 0),
+    (layers.GroupPooling(), (8, 8, 4), 0),
+    (layers.CReLU(), (8, 8, 4), 0),
     (L.Embedding(10, 4), (6,), 0),
     (L.BatchNormalization(), (8, 8, 3), 0),
     (L.MaxPooling2D(), (8, 8, 3), 0),

@@ -5,7 +5,6 @@ CONV_2D, and neither the sharing nor its smaller size.
 """
 
 from abc import abstractmethod
-from math import prod
 from typing import Any
 
 import keras
@@ -54,10 +53,10 @@ class FilterBankConv2D(keras.layers.Layer):
         **keras_arguments: Any,
     ) -> None:
         super().__init__(**keras_arguments)
-        self.filters = self._whole("filters", filters)
-        self.kernel_size = self._pair("kernel_size", kernel_size)
-        self.strides = self._pair("strides", strides)
-        self.dilation_rate = self._pair("dilation_rate", dilation_rate)
+        self.filters = self.whole("filters", filters)
+        self.kernel_size = self.pair("kernel_size", kernel_size)
+        self.strides = self.pair("strides", strides)
+        self.dilation_rate = self.pair("dilation_rate", dilation_rate)
         if padding not in ("valid", "same"):
             raise self.refusal(f"padding is {padding!r}", 'Give "valid" or "same".')
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
@@ -83,6 +82,11 @@ class FilterBankConv2D(keras.layers.Layer):
         """Of the output."""
         return self.filters * self.copies
 
+    @property
+    def bank_filters(self) -> int:
+        """How many filters the bank has."""
+        return self.channels
+
     @abstractmethod
     def kernel_shape(self, channels: int) -> tuple[int, ...]:
         """The kernel's (height, width, in, filters) for so many input channels.
@@ -94,6 +98,14 @@ class FilterBankConv2D(keras.layers.Layer):
     @abstractmethod
     def bank(self, kernel: Any) -> Any:
         """The filters (height, width, in, out) of the convolution that is computed."""
+
+    @abstractmethod
+    def bank_bias(self, bias: Any) -> Any:
+        """The bias of each filter in the bank."""
+
+    def combine(self, outputs: Any) -> Any:
+        """What the outputs of the filters in the bank become."""
+        return outputs
 
     def build(self, input_shape: Any) -> None:
         """Makes the kernel and the bias.
@@ -118,19 +130,20 @@ class FilterBankConv2D(keras.layers.Layer):
         if self.use_bias:
             self.bias = self.add_weight(
                 name="bias",
-                shape=self._bias_shape(),
+                shape=(self.filters,),
                 initializer=self.bias_initializer,
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
-        self.bank_shape = (*self.kernel_size, input_shape[-1], self._bank_filters())
+        self.bank_shape = (*self.kernel_size, input_shape[-1], self.bank_filters)
 
     def call(self, inputs: Any) -> Any:
         """The activations."""
-        outputs = self._combine(self._convolve(inputs, self.bank(self.kernel)))
+        outputs = self._convolve(inputs, self.bank(self.kernel))
         if self.bias is not None:
-            outputs = outputs + self._spread(self.bias)
-        return self.activation(outputs)
+            # Added before filters are combined, so that the runtime's convolution takes it in.
+            outputs = outputs + self.bank_bias(self.bias)
+        return self.activation(self.combine(outputs))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The output's shape."""
@@ -159,27 +172,23 @@ class FilterBankConv2D(keras.layers.Layer):
             inputs, bank, self.strides, self.padding, data_format="channels_last", dilation_rate=self.dilation_rate
         )
 
-    def _combine(self, outputs: Any) -> Any:
-        """What the filters' outputs become before the bias."""
-        return outputs
+    def whole(self, what: str, value: Any) -> int:
+        """A setting that must be a whole number from 1.
 
-    def _bank_filters(self) -> int:
-        return self.channels
-
-    def _bias_shape(self) -> tuple[int, ...]:
-        return (self.filters,)
-
-    def _spread(self, bias: Any) -> Any:
-        """The bias for each channel of the output."""
-        return keras.ops.repeat(bias, self.channels // prod(self._bias_shape()))
-
-    def _whole(self, what: str, value: Any) -> int:
+        Raises:
+            UnsupportedLayerError: It is none.
+        """
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise self.refusal(f"{what} is {value!r}", "Give a whole number from 1.")
         return value
 
-    def _pair(self, what: str, value: Any) -> tuple[int, int]:
+    def pair(self, what: str, value: Any) -> tuple[int, int]:
+        """A setting for height and width, given as one number or two.
+
+        Raises:
+            UnsupportedLayerError: It is neither.
+        """
         pair = (value, value) if isinstance(value, int) else tuple(value)
         if len(pair) != 2:
             raise self.refusal(f"{what} is {value!r}", "Give one whole number from 1, or two.")
-        return self._whole(what, pair[0]), self._whole(what, pair[1])
+        return self.whole(what, pair[0]), self.whole(what, pair[1])

@@ -58,6 +58,10 @@ class _OnGroup(FilterBankConv2D):
         bank = keras.ops.transpose(copies, (0, 3, 1, 4, 2))
         return keras.ops.reshape(bank, (size, size, channels, filters * self.copies))
 
+    def bank_bias(self, bias: Any) -> Any:
+        """One for all orientations of a filter."""
+        return keras.ops.repeat(bias, self.copies)
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return super().get_config() | {"group": self.group}

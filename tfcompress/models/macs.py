@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tfcompress import layers
 from tfcompress.models.graph import LayerCall
 
 Shape = tuple[int, ...]
@@ -23,7 +24,10 @@ _PARTS_WITHOUT_MACS = (
     "regularization",
     "reshaping",
 )
-_LAYERS_WITHOUT_MACS = (keras.layers.Embedding, keras.layers.Identity, keras.layers.InputLayer, keras.layers.Masking)
+_LAYERS_WITHOUT_MACS = (
+    *(keras.layers.Embedding, keras.layers.Identity, keras.layers.InputLayer, keras.layers.Masking),
+    *(layers.CReLU, layers.GroupBatchNormalization, layers.GroupPooling),
+)
 _UNCOUNTED = (keras.layers.MelSpectrogram, keras.layers.STFTSpectrogram)  # their transform is no layer's work
 _OPERATIONS_WITH_MACS = (
     "Conv",
@@ -83,6 +87,11 @@ def _dense(call: LayerCall) -> int:
 def _convolution(call: LayerCall) -> int:
     """Each output position costs the kernel once; with groups, the kernel's own input axis is the group's."""
     return _positions(call.operation, call.output_shape) * _size(call.operation.kernel)
+
+
+def _filter_bank(call: LayerCall) -> int:
+    """Each output position costs the whole bank, though the layer stores less of it."""
+    return prod(call.output_shape[:-1]) * prod(call.operation.bank_shape)
 
 
 def _transposed_convolution(call: LayerCall) -> int:
@@ -237,4 +246,5 @@ _RULES: dict[type[keras.Layer], Rule] = {
     keras.layers.LSTM: _recurrent,
     keras.layers.TimeDistributed: _time_distributed,
     keras.layers.Wrapper: _wrapper,
+    layers.FilterBankConv2D: _filter_bank,
 }
