@@ -69,6 +69,7 @@ def test_the_devices_are_listed_for_people_and_for_machines(installation):
     answer = json.loads(CliRunner().invoke(group, ["devices", "--install", "--json"], catch_exceptions=False).stdout)
     assert "cortex-a53" in [device["name"] for device in answer["devices"]]
     assert all(piece["present"] for piece in answer["setup"])
+    assert answer["advice"] is None
 
 
 def test_without_the_set_up_the_host_still_measures_and_the_emulated_cpu_says_what_to_do(files, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from tfcompress.benchmark.devices import Device
-    from tfcompress.benchmark.emulator.setup.status import Piece
+    from tfcompress.benchmark.emulator.setup.status import Status
 
 
 @click.command()
@@ -27,14 +27,15 @@ def command(wanted: bool, as_json: bool) -> None:
     """
     from tfcompress.benchmark.devices import devices
     from tfcompress.benchmark.emulator.setup.install import install
-    from tfcompress.benchmark.emulator.setup.status import pieces
+    from tfcompress.benchmark.emulator.setup.status import status
 
     if wanted:
         install()
-    found, state = list(devices().values()), pieces()
+    found, state = list(devices().values()), status()
     if as_json:
+        setup = [asdict(piece) for piece in state.pieces]
         click.echo(
-            json.dumps({"devices": [asdict(device) for device in found], "setup": [asdict(piece) for piece in state]})
+            json.dumps({"devices": [asdict(device) for device in found], "setup": setup, "advice": state.advice})
         )
         return
     click.echo(_device_table(found))
@@ -58,9 +59,9 @@ def _device_table(found: list["Device"]) -> str:
     return aligned(rows, left=2)
 
 
-def _setup_table(state: list["Piece"]) -> str:
+def _setup_table(state: "Status") -> str:
     from tfcompress.table import aligned
 
-    rows = [("emulation needs", "there", "from, or how to get it")]
-    rows += [(piece.name, "yes" if piece.present else "no", piece.detail or "-") for piece in state]
-    return aligned(rows, left=3)
+    rows = [("emulation needs", "there", "from, or what is wrong")]
+    rows += [(piece.name, "yes" if piece.present else "no", piece.detail or "-") for piece in state.pieces]
+    return aligned(rows, left=3) + (f"\n\n{state.advice}" if state.advice else "")

@@ -10,6 +10,7 @@ from pathlib import Path
 from tfcompress.benchmark.emulator.setup import debian, pinned
 from tfcompress.benchmark.emulator.setup.cache import cache_folder, exclusive
 from tfcompress.benchmark.emulator.setup.installation import (
+    GUEST_LIBRARIES,
     RECORD,
     Installation,
     find_installation,
@@ -19,7 +20,7 @@ from tfcompress.benchmark.emulator.setup.installation import (
 )
 from tfcompress.benchmark.emulator.setup.native import build_plugin, build_runner
 from tfcompress.errors import DeviceError
-from tfcompress.files import replacing
+from tfcompress.files import replacing, sha256
 from tfcompress.progress import Task, task
 
 _GUEST_FOLDER = "usr/aarch64-linux-gnu/lib"
@@ -27,10 +28,6 @@ _HOST_FOLDER = "usr/lib/x86_64-linux-gnu"
 _HOST_LIBRARIES = (
     *("libcapstone.so.4", "liburing.so.2", "libglib-2.0.so.0", "libgmodule-2.0.so.0"),
     *("libpcre2-8.so.0", "libnuma.so.1"),
-)
-_GUEST_LIBRARIES = (
-    *("ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1"),
-    *("libpthread.so.0", "libdl.so.2", "librt.so.1"),
 )
 _RUNNER_USAGE_EXIT = 2
 
@@ -49,7 +46,7 @@ def install() -> Installation:
         raise DeviceError(reason)
     with exclusive(cache_folder()):
         try:
-            return find_installation()
+            return find_installation(thorough=True)
         except DeviceError:
             pass  # not there yet, or damaged: made anew
         final = installation_folder()
@@ -105,11 +102,17 @@ def _qemu(folder: Path, scratch: Path) -> Installation:
 def _guest_libraries(folder: Path, scratch: Path, pieces: Installation) -> Installation:
     system = Path("/") / _GUEST_FOLDER
     if (system / "libc.so.6").exists() and (system / "libstdc++.so.6").exists():
-        return replace(pieces, guest_libraries=system, origins=pieces.origins | {"guest_libraries": str(system)})
+        return replace(pieces, guest_libraries=system, origins=pieces.origins | {"guest_libraries": _system(system)})
     unpacked = scratch / "guest"
     found = debian.unpack(pinned.GUEST_PACKAGES, unpacked, scratch / "guest-packages")
-    _copy_libraries(unpacked / _GUEST_FOLDER, folder / "guest", _GUEST_LIBRARIES)
+    _copy_libraries(unpacked / _GUEST_FOLDER, folder / "guest", GUEST_LIBRARIES)
     return replace(pieces, origins=pieces.origins | {"guest_libraries": ", ".join(found)})
+
+
+def _system(folder: Path) -> str:
+    """Names the system's own guest libraries, and says when counts may differ from those of the pinned ones."""
+    pinned_ones = all(sha256(folder / name) == digest for name, digest in pinned.GUEST_SHA256.items())
+    return f"{folder}{'' if pinned_ones else ' (not the pinned version: counts may differ by parts in a million)'}"
 
 
 def _copy_libraries(source: Path, target: Path, names: tuple[str, ...]) -> None:

@@ -12,9 +12,15 @@ from typing import Any
 from tfcompress.benchmark.emulator.setup import pinned
 from tfcompress.benchmark.emulator.setup.cache import cache_folder
 from tfcompress.benchmark.emulator.setup.native import native_sources
+from tfcompress.benchmark.emulator.setup.verification import STAMPS, changed_files
 from tfcompress.errors import DeviceError
+from tfcompress.files import sha256
 
 RECORD = "setup.json"
+GUEST_LIBRARIES = (
+    *("ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1"),
+    *("libpthread.so.0", "libdl.so.2", "librt.so.1"),
+)
 HOW = "Run `tfcompress devices --install`."
 
 
@@ -54,47 +60,67 @@ def installation_folder() -> Path:
     return cache_folder() / f"emulator-{_signature()}"
 
 
-def find_installation() -> Installation:
+def find_installation(*, thorough: bool = False) -> Installation:
     """The set-up of the cache folder.
+
+    Args:
+        thorough: Whether all files are read, also those that have not been touched since they were last found whole.
 
     Raises:
         DeviceError: Emulation cannot work on this system, or the set-up is missing or damaged.
+    """
+    installation, hashes = read_record()
+    for why in problems(installation, hashes, thorough=thorough).values():
+        raise DeviceError(f"{why} {HOW}")
+    return installation
+
+
+def read_record() -> tuple[Installation, dict[str, str]]:
+    """What was installed, and the SHA-256 of each of its files.
+
+    Raises:
+        DeviceError: Emulation cannot work on this system, or the record is missing or damaged.
     """
     if reason := unsupported():
         raise DeviceError(reason)
     folder = installation_folder()
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        installation = _from_record(folder, record)
-        sizes = {str(name): int(size) for name, size in record["sizes"].items()}
+        return _from_record(folder, record), {str(name): str(digest) for name, digest in record["sha256"].items()}
     except FileNotFoundError as error:
         raise DeviceError(f"Emulated CPUs are not set up yet. {HOW}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DeviceError(f"The set-up in {folder} is damaged ({error!r}). {HOW}") from error
+
+
+def problems(installation: Installation, hashes: dict[str, str], *, thorough: bool) -> dict[str, str]:
+    """What is wrong with each piece that is not whole, in one sentence; QEMU's libraries are part of it."""
+    folder, found = installation_folder(), {}
     for piece, path in _paths(installation).items():
         if not path.exists():
-            raise DeviceError(f"The set-up lacks {piece} ({path}). {HOW}")
-    for name, size in sizes.items():
-        _check_file(folder / name, size)
-    return installation
+            found[_reported(piece)] = f"The set-up lacks {piece} ({path})."
+    for name, wrong in changed_files(folder, hashes, thorough=thorough).items():
+        path = folder / name
+        why = f"The set-up is damaged: {path} {wrong}."
+        if not path.is_relative_to(folder):
+            why = f"A file of the system, which the set-up uses, is not what it was: {path} {wrong}."
+        owners = (piece for piece, place in _paths(installation).items() if path.is_relative_to(place))
+        found.setdefault(_reported(next(owners, "qemu")), why)
+    return found
 
 
-def _check_file(path: Path, size: int) -> None:
-    """Raises when a file of the set-up is gone or cut off, which would look like a fault of the measured model."""
-    try:
-        found = path.stat().st_size
-    except OSError as error:
-        raise DeviceError(f"The set-up lacks {path}. {HOW}") from error
-    if found != size:
-        raise DeviceError(f"The set-up is damaged: {path} has {found} bytes, not {size}. {HOW}")
+def _reported(piece: str) -> str:
+    return "qemu" if piece == "host_libraries" else piece
 
 
 def record_of(installation: Installation, folder: Path) -> str:
-    """What `find_installation` reads: paths, those in `folder` relative to it, and the size of each file there."""
+    """What `read_record` reads: paths, those in `folder` relative to it, and the SHA-256 of each file in use."""
     paths = {name: _relative(path, folder) for name, path in _paths(installation).items()}
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
-    sizes = {_relative(path, folder): path.stat().st_size for path in files}
-    return json.dumps({"paths": paths, "origins": installation.origins, "sizes": sizes}, indent=2) + "\n"
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in (RECORD, STAMPS)]
+    outside = [installation.qemu, *(installation.guest_libraries / name for name in GUEST_LIBRARIES)]
+    files += [path for path in outside if path.is_file() and not path.is_relative_to(folder)]
+    hashes = {_relative(path, folder): sha256(path) for path in sorted(files)}
+    return json.dumps({"paths": paths, "origins": installation.origins, "sha256": hashes}, indent=2) + "\n"
 
 
 def capstone_installed() -> bool:

@@ -40,6 +40,13 @@ GUEST_PACKAGES = (
     ),
 )
 
+# Of the libraries in them on which counts depend.
+GUEST_SHA256 = {
+    "libc.so.6": "be44d69ca10e191bb24ff46faa4905c56ec2fbc454bf84ed6f02da296f121bdd",
+    "libm.so.6": "4c5316e839a4b175dc2b0b97f8b8e0217d98f7d564ada1e1467f98451f328441",
+    "libstdc++.so.6": "f8253f7e1334b5c55ab50cc44d576e83dee7dd6fcb53bdc9ca63d74198a93640",
+}
+
 # Only for a rebuild of the runner that this package carries (tools/build_runner).
 COMPILER_PACKAGES = (
     Package("binutils-aarch64-linux-gnu", "2.40-2", "3d6f64a7a4ed6d73719f8fa2e85fd896f58ff7f211a6683942ba93de690aaa66"),

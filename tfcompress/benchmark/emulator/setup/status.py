@@ -5,9 +5,10 @@ from importlib.metadata import version
 
 from tfcompress.benchmark.emulator.setup import debian
 from tfcompress.benchmark.emulator.setup.installation import (
-    Installation,
+    HOW,
     capstone_installed,
-    find_installation,
+    problems,
+    read_record,
     unsupported,
 )
 from tfcompress.errors import DeviceError
@@ -19,7 +20,6 @@ _NAMES = {
     "plugin": "counting plugin",
     "runner": "guest program",
 }
-_INSTALL = "tfcompress devices --install"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Piece:
     Attributes:
         name: What it is, for people.
         present: Whether it is there.
-        detail: Where it comes from; when it is missing, how to get it or why it cannot be had.
+        detail: Where it comes from; when it is not whole, what is wrong with this piece alone.
     """
 
     name: str
@@ -37,8 +37,21 @@ class Piece:
     detail: str
 
 
-def pieces() -> list[Piece]:
-    """All that emulation needs, and how each piece stands."""
+@dataclass(frozen=True)
+class Status:
+    """How the set-up stands.
+
+    Attributes:
+        pieces: All that emulation needs.
+        advice: What to do about everything that is missing; None when nothing is, or nothing can be done here.
+    """
+
+    pieces: tuple[Piece, ...]
+    advice: str | None
+
+
+def status() -> Status:
+    """All that emulation needs, and how each piece stands; every file is read."""
     reason = unsupported()
     system = Piece("Linux on x86-64", reason is None, reason or "")
     capstone = (
@@ -47,19 +60,22 @@ def pieces() -> list[Piece]:
         else Piece("disassembler", False, "pip install 'tfcompress[emulator]'")
     )
     try:
-        installation = find_installation()
+        installation, hashes = read_record()
     except DeviceError as error:
-        return [system, *_missing(str(error)), capstone]
-    return [system, *_present(installation), capstone]
+        missing = (Piece(name, False, "") for name in _NAMES.values())
+        return Status((system, *missing, capstone), None if reason else _how_to_install(str(error)))
+    wrong = problems(installation, hashes, thorough=True)
+    found = (
+        Piece(name, key not in wrong, wrong.get(key) or installation.origins.get(key, ""))
+        for key, name in _NAMES.items()
+    )
+    return Status((system, *found, capstone), HOW if wrong else None)
 
 
-def _present(installation: Installation) -> list[Piece]:
-    return [Piece(name, True, installation.origins.get(key, "")) for key, name in _NAMES.items()]
-
-
-def _missing(why: str) -> list[Piece]:
-    lacking = debian.missing_tools()
-    how = f"needs Debian 12 ({', '.join(lacking)} not found)" if lacking else _INSTALL
-    if "not set up yet" not in why:
-        how = why
-    return [Piece(name, False, how) for name in _NAMES.values()]
+def _how_to_install(why: str) -> str:
+    if lacking := debian.missing_tools():
+        return (
+            f"Emulated CPUs need Debian 12, also in a container ({', '.join(lacking)} not found here); "
+            "`--device host` works everywhere."
+        )
+    return why
