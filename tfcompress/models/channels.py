@@ -107,7 +107,9 @@ class Channels:
     Attributes:
         groups: What can be removed.
         kept: For each layer that makes channels of which some cannot be removed: its name and why.
-        calls: The calls of the graph, on one sample.
+        inputs: The tensors that the graph reads, for one sample.
+        calls: Its calls.
+        outputs: The tensors that it gives.
         labels: What they said of their tensors and weights.
         classes: For each id in the labels the class of ids that it belongs to.
         nested_inputs: For the input layers of nested models, the label of what reaches them.
@@ -115,7 +117,9 @@ class Channels:
 
     groups: tuple[ChannelGroup, ...]
     kept: tuple[tuple[str, str], ...]
+    inputs: tuple[Any, ...] = field(repr=False)
     calls: tuple[LayerCall, ...] = field(repr=False)
+    outputs: tuple[Any, ...] = field(repr=False)
     labels: ChannelLabels = field(repr=False)
     classes: np.ndarray = field(repr=False)
     nested_inputs: tuple[tuple[keras.Layer, Label], ...] = field(repr=False)
@@ -188,7 +192,9 @@ def channel_groups(model: keras.Model) -> Channels:
     return Channels(
         _grouped(weights, classes, reasons, trail),
         _kept(weights, classes, reasons),
+        tuple(inputs),
         tuple(calls),
+        tuple(outputs),
         labels,
         classes,
         nested,

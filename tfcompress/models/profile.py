@@ -1,7 +1,7 @@
 """What a model costs, layer by layer: parameters, multiply-accumulates, bytes of weights and of activations."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
@@ -136,14 +136,15 @@ def profile(model: keras.Model, input_shapes: Sequence[tuple[int, ...]] | None =
     for call in calls:
         _check_closed(call)
     batch = inputs[0].shape[0] if inputs[0].shape else 1
-    rows, notes = _rows(calls, batch)
+    rows, notes = layer_rows(calls, batch)
+    layers = tuple(row for _, row in rows)
     return Profile(
         name=model.name,
-        layers=tuple(rows),
-        parameters=sum(row.parameters for row in rows),
-        macs=sum(row.macs for row in rows),
-        weight_bytes=sum(row.weight_bytes for row in rows),
-        peak_activation_bytes=_peak_bytes(inputs, calls, outputs) // batch,
+        layers=layers,
+        parameters=sum(row.parameters for row in layers),
+        macs=sum(row.macs for row in layers),
+        weight_bytes=sum(row.weight_bytes for row in layers),
+        peak_activation_bytes=peak_bytes(inputs, calls, outputs) // batch,
         notes=tuple(notes),
     )
 
@@ -179,8 +180,13 @@ def _check_closed(call: LayerCall) -> None:
         )
 
 
-def _rows(calls: list[LayerCall], batch: int) -> tuple[list[LayerProfile], list[str]]:
-    """One row per layer with all of its calls, and a note for each that has no rule."""
+def layer_rows(calls: Sequence[LayerCall], batch: int) -> tuple[list[tuple[keras.Operation, LayerProfile]], list[str]]:
+    """One row per layer or operation, with all of its calls, and a note for each kind that has no rule.
+
+    Args:
+        calls: The calls of a graph, in order, all of their sizes known.
+        batch: The samples in them.
+    """
     by_layer: dict[int, list[LayerCall]] = {}
     for call in calls:
         by_layer.setdefault(id(call.operation), []).append(call)
@@ -197,18 +203,17 @@ def _rows(calls: list[LayerCall], batch: int) -> tuple[list[LayerProfile], list[
         weights = [weight for weight in operation.weights if id(weight) not in seen] if is_layer else []
         seen |= {id(weight) for weight in weights}
         first = own_calls[0]
-        rows.append(
-            LayerProfile(
-                name=operation.name,
-                type=type(operation).__name__,
-                output_shape=first.output_shape[1:],
-                parameters=sum(prod(weight.shape) for weight in weights),
-                macs=total,
-                weight_bytes=sum(_tensor_bytes(weight) for weight in weights),
-                activation_bytes=sum(map(_tensor_bytes, first.outputs)) // batch,
-                calls=len(own_calls),
-            )
+        row = LayerProfile(
+            name=operation.name,
+            type=type(operation).__name__,
+            output_shape=first.output_shape[1:],
+            parameters=sum(prod(weight.shape) for weight in weights),
+            macs=total,
+            weight_bytes=sum(tensor_bytes(weight) for weight in weights),
+            activation_bytes=sum(map(tensor_bytes, first.outputs)) // batch,
+            calls=len(own_calls),
         )
+        rows.append((operation, row))
     return rows, [_note(type_name, names) for type_name, names in without_rule.items()]
 
 
@@ -217,22 +222,36 @@ def _note(type_name: str, names: list[str]) -> str:
     return f"the MACs of {type_name} are not counted, as there is no rule for it: {shown}"
 
 
-def _peak_bytes(inputs: list[Any], calls: list[LayerCall], outputs: list[Any]) -> int:
-    """The most bytes alive while any call runs: what is still needed, what it reads and what it makes."""
+def peak_bytes(
+    inputs: Sequence[Any],
+    calls: Sequence[LayerCall],
+    outputs: Sequence[Any],
+    size: Callable[[Any], float] | None = None,
+) -> int:
+    """The most bytes alive while any call runs: what is still needed, what it reads and what it makes.
+
+    Args:
+        inputs: The graph's inputs.
+        calls: Its calls, in order.
+        outputs: Its outputs.
+        size: The bytes of a tensor; by default those of its shape and type.
+    """
+    size = size or tensor_bytes
     last_use: dict[int, int] = {}
     for step, call in enumerate(calls):
         last_use |= {id(tensor): step for tensor in [*call.outputs, *call.inputs]}
     last_use |= {id(tensor): len(calls) for tensor in outputs}
-    alive = {id(tensor): _tensor_bytes(tensor) for tensor in inputs}
-    peak = sum(alive.values())
+    alive = {id(tensor): size(tensor) for tensor in inputs}
+    peak: float = sum(alive.values())
     for step, call in enumerate(calls):
-        alive |= {id(tensor): _tensor_bytes(tensor) for tensor in call.outputs}
+        alive |= {id(tensor): size(tensor) for tensor in call.outputs}
         peak = max(peak, sum(alive.values()))
         alive = {key: size for key, size in alive.items() if last_use.get(key, 0) > step}
-    return peak
+    return int(peak)
 
 
-def _tensor_bytes(tensor: Any) -> int:
+def tensor_bytes(tensor: Any) -> int:
+    """The bytes of a tensor or weight with known sizes."""
     dtype = keras.backend.standardize_dtype(tensor.dtype)
     item = _ITEM_BYTES[dtype] if dtype in _ITEM_BYTES else float(np.dtype(dtype).itemsize)
     return int(prod(tensor.shape) * item)
