@@ -89,32 +89,33 @@ def trained(network: Network, images: LabelledImages, seed: int, path: Path) -> 
         keras.utils.set_random_seed(seed)
         model = network.build()
         with task(f"training {network.name}, seed {seed}"):
-            _fit(model, images, network.epochs, 2e-3, [])
+            fit_for(model, images, network.epochs, 2e-3, [])
         with replacing(path) as temporary:
             model.save(temporary)
     return tfc.load(path)
 
 
-def _fit(
+def fit_for(
     model: keras.Model,
     images: LabelledImages,
     epochs: int,
     learning_rate: float,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
+    """Trains a network with Adam, its rate falling to zero."""
     compile_for(model, epochs * -(-len(images.x_train) // _BATCH), learning_rate)
     model.fit(pixels(images.x_train), images.y_train, _BATCH, epochs, callbacks=callbacks, verbose=0)
 
 
 def outcome(row: Row, images: LabelledImages, seed: int, folder: Path) -> Outcome:
     """Trains the row, converts it, and tests the file."""
-    original = trained(row.network, images, seed, folder / f"{_slug(row.network.name)}-{seed}.keras")
+    original = trained(row.network, images, seed, folder / f"{slug(row.network.name)}-{seed}.keras")
     model, x_test = original, pixels(images.x_test)
-    base = folder / f"{_slug(row.network.name)}-{_slug(row.name)}-{seed}"
+    base = folder / f"{slug(row.network.name)}-{slug(row.name)}-{seed}"
     if row.recipe:
 
         def fit(wrapped: keras.Model, callbacks: list[keras.callbacks.Callback]) -> None:
-            _fit(wrapped, images, row.network.epochs_of_a_step, 1e-3, callbacks)
+            fit_for(wrapped, images, row.network.epochs_of_a_step, 1e-3, callbacks)
 
         settings = f"{row.network.dataset.name}, {row.network.epochs_of_a_step} epochs, Adam 1e-3"
         model = tfc.compress(original, tfc.Recipe(row.recipe), fit, base, seed=seed, data=settings).model
@@ -122,16 +123,18 @@ def outcome(row: Row, images: LabelledImages, seed: int, folder: Path) -> Outcom
     mode = "float32" if row.name == "float" else "int8"
     representative = pixels(images.x_train[:_REPRESENTATIVE])
     card = tfc.convert(model, path, mode=mode, representative=representative, against=original, force=True)
-    card = replace(card, accuracy=_accuracy(np.asarray(tfc.predict(path, x_test)), images.y_test))
+    card = replace(card, accuracy=accuracy(np.asarray(tfc.predict(path, x_test)), images.y_test))
     card.save_beside(path)
-    return Outcome(_accuracy(original.predict(x_test, batch_size=500, verbose=0), images.y_test), card)
+    return Outcome(accuracy(original.predict(x_test, batch_size=500, verbose=0), images.y_test), card)
 
 
-def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The share of samples whose largest logit is the right class."""
     return float((logits.argmax(axis=-1) == labels).mean())
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """A name for a file."""
     return "".join(letter if letter.isalnum() else "-" for letter in text.lower())
 
 
