@@ -1,3 +1,5 @@
+from importlib.resources import files
+
 import pytest
 
 from tfcompress.benchmark.devices import Cache, devices, find_device
@@ -29,6 +31,15 @@ def test_a_users_file_takes_over_what_it_leaves_out(tmp_path):
     device = find_device(file)
     assert (device.name, device.clock_mhz, device.l2) == ("pixel3a_small", 1700, Cache(65536, 4))
     assert device.cpuinfo == find_device("cortex-a55").cpuinfo
+
+
+def test_a_users_core_lies_beside_its_device(tmp_path, monkeypatch):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.toml").write_text('like = "cortex-a72"\ncore = "my core.toml"\n')
+    text = files("tfcompress.benchmark.emulator").joinpath("cores/cortex-a72.toml").read_text()
+    (tmp_path / "own" / "my core.toml").write_text(text.replace("issue_width = 3", "issue_width = 5"))
+    monkeypatch.chdir(tmp_path)
+    assert load_core(find_device("own/mine.toml").core).issue_width == 5
 
 
 @pytest.mark.parametrize(

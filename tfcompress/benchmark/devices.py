@@ -58,7 +58,8 @@ class Device:
     Attributes:
         name: The name in devices.toml, or of the user's file.
         description: What it is, for people.
-        core: The model that turns instructions into cycles: a file of emulator/cores.
+        core: The model that turns instructions into cycles: a file of emulator/cores, or the path of a user's own, in a
+            user's file relative to that file.
         clock_mhz: The clock at which cycles become milliseconds, in MHz.
         qemu_cpu: QEMU's `-cpu`.
         cpuinfo: The identity that the guest sees.
@@ -120,6 +121,8 @@ def _from_file(path: Path) -> Device:
         )
     try:
         entry = tomllib.loads(path.read_text(encoding="utf-8"))
+        if str(entry.get("core")).endswith(".toml"):
+            entry["core"] = str(path.parent.absolute() / entry["core"])
         if "like" in entry:
             entry = _entry_of(_liked(entry.pop("like"))) | entry
         return _device(path.stem, entry)
@@ -156,7 +159,7 @@ def _device(name: str, entry: dict[str, Any]) -> Device:
     return Device(
         name=name,
         description=_text("description", entry["description"], spaces=True),
-        core=_text("core", entry["core"]),
+        core=_text("core", entry["core"], spaces=True),
         clock_mhz=clock,
         qemu_cpu=_text("qemu_cpu", entry["qemu_cpu"]),
         cpuinfo=_part(CpuInfo, "cpuinfo", entry["cpuinfo"]),

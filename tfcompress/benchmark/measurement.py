@@ -8,6 +8,7 @@ from typing import Any
 
 from tfcompress.benchmark.devices import HOST, find_device
 from tfcompress.benchmark.emulated import measure_emulated
+from tfcompress.benchmark.emulator.cpus import require_possible
 from tfcompress.benchmark.emulator.guest import require_memory
 from tfcompress.benchmark.emulator.setup.installation import find_installation
 from tfcompress.benchmark.host import measure_on_host
@@ -96,7 +97,7 @@ def measurer_for(device: str | Path, *, runs: int, warmup: int, threads: int) ->
         emulated = find_device(device)
         if threads != 1:
             raise DeviceError(f"An emulated CPU is measured on one thread; received {threads} threads.")
-        find_installation()  # what is missing is said before the file is read
+        require_possible(find_installation(), emulated)  # what is missing is said before the file is read
         measurer = partial(measure_emulated, device=emulated)
 
     def shown(source: Path) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 import functools
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import MISSING, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from tfcompress.benchmark.emulator.instructions import KINDS
 from tfcompress.errors import DeviceError, suggestion
+
+_HIGHEST = 1024  # of any number of units, instructions or cycles in a core's file
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def load_core(name: str) -> CoreModel:
         name: Such as `"cortex-a53"`, or the path of a `.toml` file of the same form.
 
     Raises:
-        DeviceError: There is no such model, or its table is not complete.
+        DeviceError: There is no such model, or a row of it is missing, unknown or not possible.
 
     Example:
         >>> load_core("cortex-a55").issue_width
@@ -95,28 +98,87 @@ def load_core(name: str) -> CoreModel:
     source = Path(name) if name.endswith(".toml") else folder.joinpath(f"{name}.toml")
     if not source.is_file():
         known = [item.name.removesuffix(".toml") for item in folder.iterdir()]
-        raise DeviceError(f"There is no model of the core {name!r}. {suggestion(name, known)}")
+        raise DeviceError(
+            f"There is no model of the core {name!r}. {suggestion(name, known)} "
+            "A model of your own is a .toml file; see docs/emulated_cpu.md."
+        )
     try:
         return _core(tomllib.loads(source.read_text(encoding="utf-8")))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DeviceError(f"{source}: this model of a core cannot be read: {error!r}.") from error
+    except OSError as error:
+        raise DeviceError(f"{source}: this model of a core cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DeviceError(f"{source}: this model of a core is not TOML: {error}.") from error
+    except DeviceError as error:
+        raise DeviceError(f"{source}: {error}") from error
 
 
 def _core(table: dict[str, Any]) -> CoreModel:
-    timing = {kind: _timing(table["timing"][kind], table["units"]) for kind in KINDS}
-    memory = MemoryCosts(**{key: row["value"] for key, row in table["memory"].items()})
-    return CoreModel(table["issue_width"], table["reorder_window"], table["units"], timing, memory)
+    _require_keys("The model of a core", table, {item.name for item in fields(CoreModel)})
+    for key in ("units", "timing", "memory"):
+        if not isinstance(table[key], dict):
+            raise DeviceError(f"[{key}] must be a table; received {table[key]!r}.")
+    _require_keys("[timing]", table["timing"], set(KINDS))
+    _require_keys("[memory]", table["memory"], {item.name for item in fields(MemoryCosts)})
+    units = {name: _whole(f"[units] {name}", count, 1) for name, count in table["units"].items()}
+    return CoreModel(
+        issue_width=_whole("issue_width", table["issue_width"], 1),
+        reorder_window=_whole("reorder_window", table["reorder_window"], 0),
+        units=units,
+        timing={kind: _timing(f"[timing] {kind}", table["timing"][kind], units) for kind in KINDS},
+        memory=MemoryCosts(**{key: _cost(f"[memory] {key}", row) for key, row in table["memory"].items()}),
+    )
 
 
-def _timing(row: dict[str, Any], units: dict[str, int]) -> Timing:
+def _timing(where: str, row: Any, units: dict[str, int]) -> Timing:
+    if not isinstance(row, dict):
+        raise DeviceError(f"{where} must be a table; received {row!r}.")
     row = dict(row)
     if "cycles" in row:
         row["cycles_64"] = row["cycles_128"] = row.pop("cycles")
-    row["unit"] = tuple(row["unit"].split())
-    row["also"] = tuple(row.get("also", "").split())
+    optional = {item.name for item in fields(Timing) if item.default is not MISSING}
+    _require_keys(where, row, {item.name for item in fields(Timing)} - optional, optional)
+    for key in ("unit", "also"):
+        row[key] = _unit_names(f"{where}.{key}", row.get(key, ""), units)
+    if not row["unit"]:
+        raise DeviceError(f"{where}.unit names no unit; name one or more of {', '.join(units)}.")
+    if not isinstance(row["source"], str) or not row["source"]:
+        raise DeviceError(f"{where}.source must say where the numbers come from; received {row['source']!r}.")
+    for key in set(row) - {"unit", "also", "source", "alone_128"}:
+        _whole(f"{where}.{key}", row[key], 1)
+    if not isinstance(row.get("alone_128", False), bool):
+        raise DeviceError(f"{where}.alone_128 must be true or false; received {row['alone_128']!r}.")
     timing = Timing(**row)
-    if unknown := {*timing.unit, *timing.also} - set(units):
-        raise ValueError(f"a row uses units that are not in [units]: {', '.join(sorted(unknown))}")
-    if sum(units[name] for name in timing.unit) < max(timing.lanes_64, timing.lanes_128):
-        raise ValueError(f"a row takes more lanes at once than there are: {row}")
+    if sum(units[name] for name in timing.unit) < (lanes := max(timing.lanes_64, timing.lanes_128)):
+        raise DeviceError(f"{where} takes {lanes} units at once, more than there are of {' and '.join(timing.unit)}.")
     return timing
+
+
+def _unit_names(where: str, value: Any, units: dict[str, int]) -> tuple[str, ...]:
+    if not isinstance(value, str):
+        raise DeviceError(f'{where} must be names of units, such as "F0 F1"; received {value!r}.')
+    for name in value.split():
+        if name not in units:
+            raise DeviceError(f"{where} uses the unit {name!r}, which is not in [units]. {suggestion(name, units)}")
+    return tuple(value.split())
+
+
+def _whole(where: str, value: Any, lowest: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= _HIGHEST:
+        raise DeviceError(f"{where} must be a whole number from {lowest} to {_HIGHEST}; received {value!r}.")
+    return value
+
+
+def _cost(where: str, row: Any) -> float:
+    value = row.get("value") if isinstance(row, dict) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _HIGHEST:
+        raise DeviceError(
+            f"{where} must be a table with a value from 0 to {_HIGHEST} cycles and a source; received {row!r}."
+        )
+    return value
+
+
+def _require_keys(where: str, table: dict[str, Any], wanted: set[str], optional: Set[str] = frozenset()) -> None:
+    if unknown := sorted(set(table) - wanted - optional):
+        raise DeviceError(f"{where} has no {unknown[0]!r}. {suggestion(unknown[0], wanted | optional)}")
+    if missing := sorted(wanted - set(table)):
+        raise DeviceError(f"{where} lacks {', '.join(missing)}.")
