@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from tfcompress.models.profile import Profile, profile
     from tfcompress.recipe import Recipe
     from tfcompress.runtime.session import predict
+    from tfcompress.teaching.attention_transfer import AttentionTransfer
+    from tfcompress.teaching.caching import cache_logits
+    from tfcompress.teaching.custom import Custom
+    from tfcompress.teaching.decoupled import DecoupledKD
+    from tfcompress.teaching.hints import Hints
+    from tfcompress.teaching.logit_regression import LogitRegression
+    from tfcompress.teaching.logits_cache import LogitsCache
+    from tfcompress.teaching.objective import Linear
+    from tfcompress.teaching.relational import RelationalAngle, RelationalDistance
+    from tfcompress.teaching.similarity import ProbabilisticTransfer, SimilarityPreserving
+    from tfcompress.teaching.soft_targets import SoftTargets
+    from tfcompress.teaching.word_level import WordLevel
+    from tfcompress.techniques.distillation import Distillation
     from tfcompress.techniques.magnitude_pruning import MagnitudePruning
     from tfcompress.techniques.quantization_aware import QuantizationAware
     from tfcompress.techniques.sensitivity import sensitivity
@@ -31,21 +44,36 @@ if TYPE_CHECKING:
     from tfcompress.transforms.summaries import Summaries
 
 _HOMES = {
+    "AttentionTransfer": "tfcompress.teaching.attention_transfer",
     "Blocks": "tfcompress.transforms.patterns",
     "Card": "tfcompress.card",
     "ConstantSparsity": "tfcompress.transforms.schedules",
+    "Custom": "tfcompress.teaching.custom",
+    "DecoupledKD": "tfcompress.teaching.decoupled",
+    "Distillation": "tfcompress.techniques.distillation",
+    "Hints": "tfcompress.teaching.hints",
+    "Linear": "tfcompress.teaching.objective",
+    "LogitRegression": "tfcompress.teaching.logit_regression",
+    "LogitsCache": "tfcompress.teaching.logits_cache",
     "MagnitudePruning": "tfcompress.techniques.magnitude_pruning",
     "MofN": "tfcompress.transforms.patterns",
     "PolynomialDecay": "tfcompress.transforms.schedules",
+    "ProbabilisticTransfer": "tfcompress.teaching.similarity",
     "Profile": "tfcompress.models.profile",
     "QuantizationAware": "tfcompress.techniques.quantization_aware",
     "Recipe": "tfcompress.recipe",
+    "RelationalAngle": "tfcompress.teaching.relational",
+    "RelationalDistance": "tfcompress.teaching.relational",
     "Result": "tfcompress.compression",
     "SensitivityTable": "tfcompress.transforms.sensitivity_table",
+    "SimilarityPreserving": "tfcompress.teaching.similarity",
+    "SoftTargets": "tfcompress.teaching.soft_targets",
     "Summaries": "tfcompress.transforms.summaries",
     "TfCompressError": "tfcompress.errors",
     "Together": "tfcompress.techniques.together",
     "WeightClustering": "tfcompress.techniques.weight_clustering",
+    "WordLevel": "tfcompress.teaching.word_level",
+    "cache_logits": "tfcompress.teaching.caching",
     "compress": "tfcompress.compression",
     "convert": "tfcompress.conversion.converter",
     "fold": "tfcompress.models.folding",
@@ -62,22 +90,37 @@ _ROOMS = ("layers",)
 """Rooms that are public as modules."""
 
 __all__ = [
+    "AttentionTransfer",
     "Blocks",
     "Card",
     "ConstantSparsity",
+    "Custom",
+    "DecoupledKD",
+    "Distillation",
+    "Hints",
+    "Linear",
+    "LogitRegression",
+    "LogitsCache",
     "MagnitudePruning",
     "MofN",
     "PolynomialDecay",
+    "ProbabilisticTransfer",
     "Profile",
     "QuantizationAware",
     "Recipe",
+    "RelationalAngle",
+    "RelationalDistance",
     "Result",
     "SensitivityTable",
+    "SimilarityPreserving",
+    "SoftTargets",
     "Summaries",
     "TfCompressError",
     "Together",
     "WeightClustering",
+    "WordLevel",
     "__version__",
+    "cache_logits",
     "compress",
     "convert",
     "fold",
@@ -110,7 +153,8 @@ def _register() -> None:
     """Makes models with layers of ours loadable: Keras must know these before it meets them in a file."""
     if "keras" in sys.modules:
         import_module("tfcompress.layers")
-        import_module("tfcompress.transforms")
+        for room in ("transforms", "teaching"):
+            import_module(f"tfcompress.{room}")
 
 
 _register()

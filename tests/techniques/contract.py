@@ -26,6 +26,15 @@ class Row:
 
 
 CONTRACT = {
+    "Distillation": Row(tfc.Distillation(alpha=0.5), in_file=False),  # it leaves the weights' values to training
+    "Distillation-pruned": Row(
+        tfc.Distillation(
+            objectives=[tfc.LogitRegression(), tfc.SimilarityPreserving(weight=tfc.Linear(0.0, 1.0, 3))],
+            during=tfc.MagnitudePruning(sparsity=0.5, skip=()),
+        ),
+        sparsity=0.5,
+        in_file=False,
+    ),
     "MagnitudePruning": Row(tfc.MagnitudePruning(sparsity=0.5, skip=()), sparsity=0.5),
     "MagnitudePruning-scheduled": Row(
         tfc.MagnitudePruning(

@@ -14,7 +14,7 @@ from tfcompress.models.generation import check_generation
 from tfcompress.models.loading import check_finite
 from tfcompress.models.surgery import After, Replace, layers_of, rebuild
 from tfcompress.techniques.keeping import keeping
-from tfcompress.techniques.technique import Property, Technique
+from tfcompress.techniques.technique import Property, Technique, check_not_wrapped
 from tfcompress.transforms.channels import channel_axes
 from tfcompress.transforms.transform import Transform
 from tfcompress.transforms.wrapper import Transformed
@@ -99,10 +99,7 @@ class WeightTechnique(Technique):
         """
         check_generation(model)
         check_finite(model)
-        if any(isinstance(layer, Transformed) for layer in layers_of(model)):
-            raise RecipeError(
-                f"The model {model.name!r} is wrapped already. Finish that step with tfc.strip(model) first."
-            )
+        check_not_wrapped(model)
         return wrap_kernels(model, self.stacks(model), self.establishes, self.additions(model))
 
     def additions(self, model: keras.Model) -> Additions:

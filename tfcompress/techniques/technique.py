@@ -12,6 +12,7 @@ import keras
 
 from tfcompress.errors import RecipeError, TfCompressWarning, suggestion
 from tfcompress.models.surgery import layers_of, rebuild
+from tfcompress.teaching.distilled import is_distilled
 from tfcompress.transforms.activation_range import ActivationRange
 from tfcompress.transforms.frozen_statistics import FrozenStatistics
 from tfcompress.transforms.wrapper import Transformed
@@ -82,8 +83,25 @@ class Technique(ABC):
         for name in settings:
             if name not in known:
                 raise RecipeError(f"{cls.__name__} has no setting {name!r}. {suggestion(name, known)}")
-        within = {name: [make(table) for table in settings[name]] for name in cls.nested if name in settings}
+        within = {
+            name: make(inner) if isinstance(inner := settings[name], Mapping) else [make(table) for table in inner]
+            for name in cls.nested
+            if name in settings
+        }
         return cls(**{**settings, **within})
+
+
+def check_not_wrapped(model: keras.Model) -> None:
+    """Refuses a model in which a technique is at work.
+
+    Raises:
+        RecipeError: The message names the model.
+        UnsupportedLayerError: The model has no graph.
+    """
+    if is_distilled(model) or any(isinstance(layer, Transformed) for layer in layers_of(model)):
+        raise RecipeError(
+            f"The model {model.name!r} is wrapped already. Finish that step with tfc.strip(model) first."
+        )
 
 
 def _changed(settings: Any) -> dict[str, Any]:
@@ -114,6 +132,7 @@ def _plain(value: Any) -> Any:
 def strip(model: keras.Model) -> keras.Model:
     """A plain model: each wrapped layer gives way to its inner layer with the transformed kernel as its weight.
 
+    A student that learns from a teacher becomes the plain student.
     Ranges of activations become constants: `FixedRange` layers without weights, which `tfc.convert` reads.
 
     Args:

@@ -1,0 +1,216 @@
+"""A teacher's outputs on disk: written once, memory-mapped, and found again by the content of each sample."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+
+from tfcompress.errors import DataError, FormatError, first_line
+from tfcompress.files import replacing
+
+_FORMAT, _VERSION = "tfcompress logits", 1
+_ROWS_AT_ONCE = 4096
+SUFFIX = ".logits"
+"""How the names of these files end; by it a recipe tells them from models."""
+
+
+@dataclass(frozen=True, eq=False)
+class LogitsCache:
+    """The outputs of a teacher for each sample of a data set, memory-mapped from an HDF5 file.
+
+    A sample is known by a 64-bit key of its bytes, so shuffling, repeating and batching do not matter, and a sample
+    that the teacher never saw, such as an augmented one, is an error instead of a wrong target.
+
+    Attributes:
+        path: The file.
+        kinds: For each output what it holds: `"logits"`, `"softmax"` or `"sigmoid"`.
+        outputs: For each output the array of all samples, read from disk where it is touched.
+        fingerprint: 16 hexadecimal digits that name the data set, in whichever order.
+        keys: The keys, ascending; `rows` says where in `outputs` each one is.
+    """
+
+    path: Path
+    kinds: tuple[str, ...]
+    outputs: tuple[np.ndarray, ...]
+    fingerprint: str
+    seed: int
+    keys: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def samples(self) -> int:
+        """The number of different samples."""
+        return len(self.keys)
+
+    def look_up(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs for a batch of samples.
+
+        Args:
+            inputs: The model's inputs, flat, each of shape (batch, ...), of the type that the model takes.
+
+        Raises:
+            DataError: A sample is none of those that the teacher saw.
+        """
+        wanted = sample_keys(inputs, self.seed)
+        places = np.minimum(np.searchsorted(self.keys, wanted), self.samples - 1)
+        unknown = int((self.keys[places] != wanted).sum())
+        if unknown:
+            raise DataError(
+                f"{unknown} of the {len(wanted)} samples of a batch are not in {self.path}, which has the outputs for "
+                f"{self.samples:,} other samples (fingerprint {self.fingerprint}). Cache them again for these data "
+                "(tfc.cache_logits); where samples are augmented, give the teacher itself."
+            )
+        return [np.asarray(output[self.rows[places]]) for output in self.outputs]
+
+    @classmethod
+    def load(cls, path: str | Path) -> "LogitsCache":
+        """Opens the file that `tfc.cache_logits` wrote.
+
+        Raises:
+            FormatError: It is no such file, or a part of it is missing.
+        """
+        path = Path(path)
+        try:
+            with h5py.File(path, "r") as file:
+                if file.attrs.get("format") != _FORMAT or file.attrs.get("version") != _VERSION:
+                    raise FormatError(f"{path} holds no cached logits. Make it with tfc.cache_logits.")
+                keys, rows = file["keys"][:], file["rows"][:]
+                kinds = tuple(str(kind) for kind in file.attrs["kinds"])
+                outputs = tuple(_mapped(path, file[f"output_{number}"]) for number in range(len(kinds)))
+                seed, fingerprint = int(file.attrs["seed"]), str(file.attrs["fingerprint"])
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise FormatError(
+                f"{path} is not a whole file of cached logits ({first_line(error)}). Make it again with "
+                "tfc.cache_logits."
+            ) from error
+        if not len(keys) or len(rows) != len(keys) or any(rows.max() >= len(output) for output in outputs):
+            raise FormatError(f"{path} is damaged: its keys and outputs do not fit. Make it with tfc.cache_logits.")
+        return cls(path, kinds, outputs, fingerprint, seed, keys, rows)
+
+    def __str__(self) -> str:
+        shapes = ", ".join(f"{kind} {output.shape[1:]}" for kind, output in zip(self.kinds, self.outputs, strict=True))
+        return f"{self.path}: {shapes} of {self.samples:,} samples (fingerprint {self.fingerprint})"
+
+
+def sample_keys(inputs: Sequence[np.ndarray], seed: int) -> np.ndarray:
+    """A 64-bit key for each sample: the sum of its 32-bit words, mixed, each times a random odd number.
+
+    Args:
+        inputs: Arrays of shape (batch, ...).
+        seed: Of the random numbers.
+
+    Returns:
+        uint64, shape (batch,).
+
+    Example:
+        >>> batch = np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0]], "float32")
+        >>> keys = sample_keys([batch], seed=0)
+        >>> bool(keys[0] == keys[2] != keys[1])
+        True
+    """
+    batch = len(inputs[0])
+    words = np.concatenate([_words(array).reshape(batch, -1) for array in inputs], axis=1)
+    # Numbers such as 1.0 and -1.0 differ in high bits only, which a product modulo 2^64 would never bring down.
+    words ^= (words >> 16) ^ (words >> 27)
+    return words.astype(np.uint64) @ _multipliers(seed, words.shape[1])
+
+
+def write_logits(
+    path: Path, batches: Iterable[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]], kinds: Sequence[str], force: bool
+) -> None:
+    """Writes a cache from pairs of inputs and outputs, each flat; a sample that comes again is kept once.
+
+    Raises:
+        DataError: There is no sample, or outputs change their shape from batch to batch.
+        OutputError: See `files.replacing`.
+    """
+    with replacing(path, force=force) as temporary:
+        collected = _Collected(temporary.parent, len(kinds))
+        for inputs, outputs in batches:
+            collected.add(inputs, outputs)
+        keys, rows, seed = collected.finished()
+        with h5py.File(temporary, "w") as file:
+            file.attrs.update({"format": _FORMAT, "version": _VERSION, "kinds": list(kinds), "seed": seed})
+            file.attrs["fingerprint"] = hashlib.sha256(keys.tobytes()).hexdigest()[:16]
+            file["keys"], file["rows"] = keys, rows
+            for number, output in enumerate(collected.outputs()):
+                dataset = file.create_dataset(f"output_{number}", output.shape, output.dtype)
+                for start in range(0, len(output), _ROWS_AT_ONCE):
+                    dataset[start : start + _ROWS_AT_ONCE] = output[start : start + _ROWS_AT_ONCE]
+        collected.remove()
+
+
+class _Collected:
+    """Outputs on their way to the file, in raw files of their own: how many samples there are is not known before."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._paths = [folder / f"output_{number}.raw" for number in range(count)]
+        self._files: list[BinaryIO] = [path.open("wb") for path in self._paths]
+        self._shapes: list[tuple[int, ...]] = []
+        self._keys: list[np.ndarray] = []
+        self._digests: list[bytes] = []
+
+    def add(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        shapes = [output.shape[1:] for output in outputs]
+        if self._shapes and self._shapes != shapes:
+            raise DataError(
+                f"The teacher's outputs have the shapes {shapes} after {self._shapes}. Pad all samples alike."
+            )
+        self._shapes = shapes
+        self._keys.append(sample_keys(inputs, 0))
+        self._digests += _digests(inputs)
+        for file, output in zip(self._files, outputs, strict=True):
+            file.write(np.ascontiguousarray(output, "float32").tobytes())
+
+    def finished(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """The keys, ascending, the row of each, and their seed."""
+        for file in self._files:
+            file.close()
+        if not self._keys:
+            raise DataError("There are no samples to cache the teacher's outputs for.")
+        keys, rows, where = np.unique(np.concatenate(self._keys), return_index=True, return_inverse=True)
+        first = [self._digests[row] for row in rows]
+        if any(first[place] != digest for place, digest in zip(where, self._digests, strict=True)):
+            raise DataError("Two samples have the same key by chance. Scale the data by any factor, and cache again.")
+        return keys, rows, 0
+
+    def outputs(self) -> Iterator[np.ndarray]:
+        count = len(self._digests)
+        for path, shape in zip(self._paths, self._shapes, strict=True):
+            yield np.memmap(path, "float32", "r", shape=(count, *shape))
+
+    def remove(self) -> None:
+        for path in self._paths:
+            path.unlink()
+
+
+def _words(array: np.ndarray) -> np.ndarray:
+    """The bytes of each sample as 32-bit words, filled up with zeros."""
+    array = np.ascontiguousarray(array)
+    data = array.reshape(len(array), -1).view(np.uint8)
+    missing = -data.shape[1] % 4
+    return (np.pad(data, ((0, 0), (0, missing))) if missing else data).view(np.uint32)
+
+
+@lru_cache(maxsize=4)
+def _multipliers(seed: int, count: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 2**64, count, dtype=np.uint64) | np.uint64(1)
+
+
+def _digests(inputs: Sequence[np.ndarray]) -> list[bytes]:
+    """A digest of each sample, long enough that two are never equal by chance."""
+    samples = zip(*[_words(array) for array in inputs], strict=True)
+    return [hashlib.blake2b(b"".join(part.tobytes() for part in sample), digest_size=16).digest() for sample in samples]
+
+
+def _mapped(path: Path, dataset: Any) -> np.ndarray:
+    """A contiguous data set of an HDF5 file as a memory-mapped array."""
+    offset = dataset.id.get_offset()
+    if offset is None:
+        raise FormatError(f"{path} is damaged: an output has no place in it. Make it with tfc.cache_logits.")
+    return np.memmap(path, dataset.dtype, "r", offset=offset, shape=dataset.shape)

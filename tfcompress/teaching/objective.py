@@ -1,0 +1,175 @@
+"""What an objective is: one thing that a student is to have in common with its teacher, as a loss."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import keras
+
+from tfcompress.errors import RecipeError
+from tfcompress.transforms.named import as_table, named
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A weight that goes from `start` to `end` in equal parts over the first `steps` training batches, then stays.
+
+    Args:
+        start: The weight at the first batch, from 0.
+        end: The weight from batch `steps` on, from 0.
+        steps: The number of batches in between, from 1.
+
+    Raises:
+        RecipeError: A number is out of range.
+
+    Example:
+        >>> float(Linear(4.0, 1.0, steps=3).at(1.0))
+        3.0
+    """
+
+    start: float = 0.0
+    end: float = 1.0
+    steps: int = 1000
+
+    def __post_init__(self) -> None:
+        check_number("Linear: start", self.start)
+        check_number("Linear: end", self.end)
+        check_count("Linear: steps", self.steps)
+
+    def at(self, step: Any) -> Any:
+        """The weight at a training batch, counted from 0; a float32 scalar."""
+        return self.start + (self.end - self.start) * keras.ops.minimum(step / float(self.steps), 1.0)
+
+
+@dataclass(frozen=True)
+class Objective(ABC):  # noqa: B024  what is abstract differs between objectives on outputs and on features
+    """A loss between student and teacher. A subclass is a frozen dataclass; its fields are the keys of its table.
+
+    It is registered with `keras.saving.register_keras_serializable("tfcompress")`, so that models saved in mid-training
+    carry it.
+    """
+
+    weight: float | Linear = field(default=1.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.weight, Mapping):
+            object.__setattr__(self, "weight", named("weight", {"type": "Linear", **self.weight}, {"Linear": Linear}))
+        if not isinstance(self.weight, Linear):
+            check_number(f"{type(self).__name__}: weight", self.weight)
+
+    def weight_at(self, step: Any) -> Any:
+        """The weight at a training batch, counted from 0."""
+        return self.weight.at(step) if isinstance(self.weight, Linear) else self.weight
+
+    @property
+    def first_steps(self) -> int:
+        """The number of training batches, from the start, in which only objectives that have such steps are trained."""
+        return 0
+
+    @property
+    def title(self) -> str:
+        """The name under which training logs show the loss."""
+        return re.sub("(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    def get_config(self) -> dict[str, Any]:
+        """The fields as plain data, for Keras."""
+        return {item.name: as_table(getattr(self, item.name)) for item in fields(self)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Objective":
+        """Makes the objective from what `get_config` gave."""
+        return cls(**config)
+
+
+@dataclass(frozen=True)
+class OutputObjective(Objective):
+    """An objective on what student and teacher put out.
+
+    Args:
+        output: The name of the output it is for, in a student that has several; by default each one that it fits.
+    """
+
+    of_values: ClassVar[bool] = False
+    """Whether it compares values as they are, so that it fits regression; otherwise distributions over classes."""
+    needs_labels: ClassVar[bool] = False
+
+    output: str | None = field(default=None, kw_only=True)
+
+    @abstractmethod
+    def loss(self, student: Any, teacher: Any, target: Any) -> Any:
+        """The loss of one output.
+
+        Args:
+            student: What the student gave, shape (batch, ..., classes): logits, or values where `of_values` is set.
+            teacher: The same of the teacher; no gradient passes it.
+            target: The user's own target of this output, or None.
+
+        Returns:
+            One value for each sample, or for each position of it, whose mean is the loss.
+        """
+
+
+@dataclass(frozen=True)
+class FeatureObjective(Objective):
+    """An objective on what layers of student and teacher give.
+
+    Args:
+        layers: For names of the student's layers, the names of the teacher's layers to be compared with. By default
+            they are paired automatically, and the pairs are printed.
+    """
+
+    pairing: ClassVar[str] = "stages"
+    """How layers are paired automatically; see `pairing`."""
+
+    layers: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+
+    @abstractmethod
+    def loss(self, student: Any, teacher: Any) -> Any:
+        """The loss of one pair of features: a value for each sample, or one for the batch."""
+
+    def misfit(self, student: tuple[Any, ...], teacher: tuple[Any, ...]) -> str | None:
+        """Why features of these shapes, the batch in front, cannot be compared; None where they can."""
+        return None
+
+    def regressor(self, student: tuple[Any, ...], teacher: tuple[Any, ...]) -> keras.Layer | None:
+        """A layer to be trained along, that brings the student's features to the teacher's shape; None for none."""
+        return None
+
+
+def weighted_mean(values: Any, sample_weight: Any) -> Any:
+    """The mean of losses, each multiplied by the weight of its sample where there are weights, as Keras does it.
+
+    Args:
+        values: A scalar, or losses of shape (batch, ...).
+        sample_weight: None, or weights whose shape is that of `values`, of its first axes, or (batch, 1).
+    """
+    if sample_weight is None or not len(values.shape):
+        return keras.ops.mean(values)
+    weights = keras.ops.cast(sample_weight, values.dtype)
+    if len(weights.shape) > len(values.shape):
+        weights = keras.ops.squeeze(weights, -1)
+    while len(weights.shape) < len(values.shape):
+        weights = keras.ops.expand_dims(weights, -1)
+    return keras.ops.mean(values * weights)
+
+
+def check_number(what: str, value: Any, *, above: float | None = None) -> None:
+    """Refuses what is no finite number from 0, or none above `above`."""
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if known and 0 <= value < float("inf") and (above is None or value > above):
+        return
+    range_text = "a number from 0" if above is None else f"a number above {above:g}"
+    raise RecipeError(f"{what} must be {range_text}, not {value!r}.")
+
+
+def check_temperature(name: str, value: Any) -> None:
+    """Refuses a temperature that is not above 0."""
+    check_number(f"{name}: temperature", value, above=0)
+
+
+def check_count(what: str, value: Any) -> None:
+    """Refuses what is no whole number from 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise RecipeError(f"{what} must be a whole number from 1, not {value!r}.")

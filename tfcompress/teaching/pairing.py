@@ -1,0 +1,65 @@
+"""Which layer of the student is compared with which of the teacher: by name, or automatically."""
+
+from collections.abc import Sequence
+
+from tfcompress.errors import RecipeError, suggestion
+from tfcompress.teaching.features import Feature
+from tfcompress.teaching.objective import FeatureObjective
+
+Pairs = list[tuple[Feature, Feature]]
+
+
+def pair_up(objective: FeatureObjective, student: Sequence[Feature], teacher: Sequence[Feature]) -> Pairs:
+    """The pairs of features that an objective compares.
+
+    With `layers`, those. Else by the objective's `pairing`: "stages" takes from each model the last layer at each
+    spatial size and pairs equal sizes; "middle" the middle one of these pairs; "last" the last feature of each model,
+    whatever its shape.
+
+    Args:
+        objective: The objective.
+        student: The student's features, in graph order.
+        teacher: The teacher's.
+
+    Raises:
+        RecipeError: A name is unknown (the nearest are listed), two features do not fit, or there is no pair.
+    """
+    title = type(objective).__name__
+    if objective.layers:
+        named = [
+            (_by_name(title, "student", ours, student), _by_name(title, "teacher", theirs, teacher))
+            for ours, theirs in objective.layers.items()
+        ]
+        for pair in named:
+            if reason := objective.misfit(pair[0].shape, pair[1].shape):
+                raise RecipeError(f"{title}: {pair[0]} cannot be compared with {pair[1]}: {reason}.")
+        return named
+    found = [pair for pair in _candidates(objective, student, teacher) if not objective.misfit(*_shapes(pair))]
+    if objective.pairing == "middle" and found:
+        found = [found[(len(found) - 1) // 2]]
+    if not found:
+        sizes = [", ".join(sorted({str(one.size) for one in features})) or "none" for features in (student, teacher)]
+        raise RecipeError(
+            f"{title} finds no layers to pair: the student's features have the sizes {sizes[0]}, the teacher's "
+            f"{sizes[1]}. Name them: {title}(layers={{'student layer': 'teacher layer'}})."
+        )
+    return found
+
+
+def _candidates(objective: FeatureObjective, student: Sequence[Feature], teacher: Sequence[Feature]) -> Pairs:
+    if objective.pairing == "last":
+        return [(student[-1], teacher[-1])] if student and teacher else []
+    ours, theirs = ({feature.size: feature for feature in features} for features in (student, teacher))
+    return [(feature, theirs[size]) for size, feature in ours.items() if size in theirs]
+
+
+def _shapes(pair: tuple[Feature, Feature]) -> tuple[tuple[int | None, ...], tuple[int | None, ...]]:
+    return pair[0].shape, pair[1].shape
+
+
+def _by_name(title: str, who: str, name: str, features: Sequence[Feature]) -> Feature:
+    found = [feature for feature in features if feature.name == name]
+    if not found:
+        known = [feature.name for feature in features]
+        raise RecipeError(f"{title}: the {who} has no layer {name!r} to take features from. {suggestion(name, known)}")
+    return found[0]
