@@ -51,6 +51,9 @@ def test_operators_are_printed_with_what_lies_outside_them(installation, files):
     assert "estimated" in text
     assert "\nFully Connected (NC, QS8, QC8W) GEMM" in text
     assert "\n(outside the operators)" in text
+    heading = next(index for index, line in enumerate(text.splitlines()) if line.startswith("operator"))
+    labels = text.splitlines()[heading + 1].split()
+    assert labels == ["exact", "simulated", "simulated", "estimated", "estimated", "estimated"]
 
 
 def test_more_than_one_thread_is_refused(files):

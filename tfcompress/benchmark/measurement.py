@@ -71,13 +71,16 @@ def measure(
     card = _card_of(source)
     measurement = measurer(source)
     if other is not None:
-        before = measurer(other)["latency_ms"]["median"]
-        measurement["speedup_rate"] = before / measurement["latency_ms"]["median"]
-        measurement["against"] = {"name": other.name, "sha256": sha256(other)}
+        measurement |= _speedup(measurement, other, measurer(other))
     card = with_measurement(card, measurement)
     if save:
         card.save_beside(source)
     return card
+
+
+def _speedup(measurement: dict[str, Any], other: Path, measurement_of_other: dict[str, Any]) -> dict[str, Any]:
+    before, after = (item["latency_ms"]["median"] for item in (measurement_of_other, measurement))
+    return {"speedup_rate": before / after, "against": {"name": other.name, "sha256": sha256(other)}}
 
 
 def measurer_for(device: str | Path, *, runs: int, warmup: int, threads: int) -> Callable[[Path], dict[str, Any]]:

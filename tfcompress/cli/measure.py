@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tfcompress.card import card_path
+from tfcompress.card import Card, card_path
 
 
 @click.command()
@@ -48,6 +48,22 @@ def command(
       tfcompress measure model.tflite --device cortex-a53 --device cortex-a76 --per-op
       tfcompress measure small.tflite --device cortex-a55 --against large.tflite
     """
+    result = _measured(file, devices, against, runs=runs, warmup=warmup, threads=threads)
+    if card:
+        result.save_beside(file)
+    if as_json:
+        click.echo(result.to_json())
+        return
+    for measurement in result.measurements[-len(set(devices)) :]:
+        click.echo(_text(file, measurement, per_op=per_op))
+    if card:
+        click.echo(f"card    {card_path(file)}")
+
+
+def _measured(
+    file: Path, devices: tuple[str, ...], against: Path | None, *, runs: int, warmup: int, threads: int
+) -> Card:
+    """The card with a measurement on each device."""
     from tfcompress.benchmark.measurement import measure, measurer_for, with_measurement
 
     for device in devices:  # what is wrong with the last is said before the first takes its time
@@ -59,15 +75,7 @@ def command(
     result = cards[0]
     for other in cards[1:]:
         result = with_measurement(result, other.measurements[-1])
-    if card:
-        result.save_beside(file)
-    if as_json:
-        click.echo(result.to_json())
-        return
-    for measurement in result.measurements[-len(set(devices)) :]:
-        click.echo(_text(file, measurement, per_op=per_op))
-    if card:
-        click.echo(f"card    {card_path(file)}")
+    return result
 
 
 def _text(file: Path, measurement: dict[str, Any], *, per_op: bool) -> str:
@@ -104,8 +112,9 @@ def _figures(measurement: dict[str, Any]) -> list[str]:
 def _operators(measurement: dict[str, Any]) -> str:
     from tfcompress.table import aligned
 
-    keys = ("instructions", "l1_misses", "l2_misses", "core_cycles", "memory_cycles")
+    keys, kinds = ("instructions", "l1_misses", "l2_misses", "core_cycles", "memory_cycles"), measurement["kinds"]
     rows = [["operator", *(key.replace("_", " ") for key in keys), "ms"]]
+    rows.append(["", *(kinds[key] for key in (*keys, "latency_ms"))])
     rows += [
         [item["name"], *(f"{item[key]:,}" for key in keys), f"{item['latency_ms']['median']:.4f}"]
         for item in measurement["operators"]

@@ -127,17 +127,7 @@ def start_guest(installation: Installation, device: Device, model: Path, setting
     parent = "/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else None
     with work_folder(parent) as work:
         _fill(work, installation, device, model, settings)
-        environment = {"LD_LIBRARY_PATH": str(installation.host_libraries)} if installation.host_libraries else {}
-        process = subprocess.Popen(
-            _command(installation, device, settings),
-            cwd=work,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
+        process = _start(work, installation, device, settings)
         try:
             # A guest that asks for more fails by itself, instead of the system ending other programs.
             resource.prlimit(process.pid, resource.RLIMIT_AS, (available + _QEMU_BYTES,) * 2)
@@ -197,6 +187,19 @@ def _fill(work: Path, installation: Installation, device: Device, model: Path, s
             (work / "inputs.bin").write_bytes(b"".join(settings.samples))
     except OSError as error:
         raise unusable(work.parent, error) from error
+
+
+def _start(work: Path, installation: Installation, device: Device, settings: Settings) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        _command(installation, device, settings),
+        cwd=work,
+        env={"LD_LIBRARY_PATH": str(installation.host_libraries)} if installation.host_libraries else {},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
 
 
 def _command(installation: Installation, device: Device, settings: Settings) -> list[str]:
