@@ -15,13 +15,13 @@ Rule = Callable[[LayerCall, ChannelLabels], list[Label | None]]
 _COMPARING_ACTIVATIONS = {"glu", "log_softmax", "softmax", "sparsemax", "sparse_max"}
 
 # `keras.ops` nodes are told by the names of their classes, which Keras keeps private.
-_ELEMENTWISE_OPS = {
+ELEMENTWISE_OPS = {
     *("Absolute", "Cast", "Celu", "Ceil", "Clip", "Cos", "Elu", "Erf", "Exp", "Expm1", "Floor", "Gelu", "HardSigmoid"),
     *("HardSilu", "HardTanh", "Identity", "LeakyRelu", "Log", "Log1p", "LogSigmoid", "Negative", "Reciprocal", "Relu"),
     *("Relu6", "Round", "Rsqrt", "Selu", "Sigmoid", "Sign", "Silu", "Sin", "Softplus", "Softsign", "Sqrt", "Square"),
     *("StopGradient", "Tanh"),
 }
-_MERGING_OPS = {"Add", "Divide", "Maximum", "Minimum", "Multiply", "Power", "Subtract", "TrueDivide"}
+MERGING_OPS = {"Add", "Divide", "Maximum", "Minimum", "Multiply", "Power", "Subtract", "TrueDivide"}
 _REDUCING_OPS = {"Amax", "Amin", "Max", "Mean", "Min", "Std", "Sum", "Var"}
 
 
@@ -55,9 +55,9 @@ def is_elementwise(activation: Any) -> bool:
 def operation_rule(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
     """The labels of a `keras.ops` node's outputs."""
     operation, name = call.operation, type(call.operation).__name__
-    if name in _ELEMENTWISE_OPS:
+    if name in ELEMENTWISE_OPS:
         return _handed_on(call, labels)
-    if name in _MERGING_OPS:
+    if name in MERGING_OPS:
         return _merged(call, labels)
     if name == "Concatenate":
         return _concatenated(call, labels)

@@ -18,11 +18,19 @@ _FOLDABLE = (*_CONVOLUTIONS, *_TRANSPOSED, *_DEPTHWISE, *_SEPARABLE, keras.layer
 
 
 @dataclass(frozen=True)
-class _Fold:
-    """What one layer takes in: the batch norm after it, and the ReLU after that."""
+class Chain:
+    """A layer that multiplies, and what alone reads it: a batch norm, and a ReLU after that.
+
+    Attributes:
+        layer: A convolution or dense layer without an activation.
+        batch_norm: The one after it, or None.
+        rectifier: The layer or `keras.ops` operation after that, or None.
+        activation: What that is, `"relu"` or `"relu6"`, or None.
+    """
 
     layer: keras.Layer
     batch_norm: keras.layers.BatchNormalization | None
+    rectifier: keras.Operation | None
     activation: str | None
 
 
@@ -57,7 +65,8 @@ def fold(model: keras.Model) -> keras.Model:
         arXiv:1712.05877, section 3.2.
     """
     flat = flatten(model)
-    folds, absorbed = _find(flat)
+    folds = [chain for chain in chains(flat) if chain.batch_norm is not None or chain.rectifier is not None]
+    absorbed = [part for chain in folds for part in (chain.batch_norm, chain.rectifier) if part is not None]
     by_layer = {id(found.layer): found for found in folds}
     made: dict[int, keras.Layer] = {}
 
@@ -101,14 +110,21 @@ def scale_and_shift(
     return scale, (0.0 if beta is None else np.float64(beta)) - np.float64(mean) * scale
 
 
-def _find(flat: keras.Model) -> tuple[list[_Fold], list[keras.Operation]]:
-    """What is to be folded in a flat graph, and the operations that vanish by it."""
+def chains(flat: keras.Model) -> list[Chain]:
+    """Every convolution or dense layer that a flat graph calls once and that has no activation, with what follows it.
+
+    Example:
+        >>> layers = [keras.layers.Conv2D(4, 3, name="conv"), keras.layers.BatchNormalization(), keras.layers.ReLU()]
+        >>> found = chains(flatten(keras.Sequential([keras.Input((8, 8, 3)), *layers])))
+        >>> [(chain.layer.name, chain.batch_norm is not None, chain.activation) for chain in found]
+        [('conv', True, 'relu')]
+    """
     calls, outputs = trace(flat, flat.inputs)
     times = Counter(id(call.operation) for call in calls)
     readers = Counter(id(tensor) for call in calls for tensor in call.inputs)
     readers.update(id(tensor) for tensor in outputs)
     only_reader = {id(call.inputs[0]): call for call in calls if call.inputs and readers[id(call.inputs[0])] == 1}
-    folds, absorbed = [], []
+    found = []
 
     def next_call(tensor: Any) -> LayerCall | None:
         """The call that alone reads `tensor`, if its operation is called nowhere else."""
@@ -122,14 +138,11 @@ def _find(flat: keras.Model) -> tuple[list[_Fold], list[keras.Operation]]:
         following = next_call(tensor)
         if following is not None and _is_foldable_batch_norm(following, call):
             batch_norm, tensor = following.operation, following.outputs[0]
-            absorbed.append(batch_norm)
             following = next_call(tensor)
         activation = None if following is None else _rectifier(following.operation)
-        if following is not None and activation:
-            absorbed.append(following.operation)
-        if batch_norm is not None or activation:
-            folds.append(_Fold(call.operation, batch_norm, activation))
-    return folds, absorbed
+        rectifier = following.operation if following is not None and activation else None
+        found.append(Chain(call.operation, batch_norm, rectifier, activation))
+    return found
 
 
 def _is_foldable(operation: keras.Operation) -> bool:
@@ -162,7 +175,7 @@ def _rectifier(operation: keras.Operation) -> str | None:
     return {"Relu": "relu", "Relu6": "relu6"}.get(type(operation).__name__)
 
 
-def _widened(fold: _Fold) -> keras.Layer:
+def _widened(fold: Chain) -> keras.Layer:
     """The layer again, with a bias for the batch norm's shift and with the activation."""
     config = fold.layer.get_config()
     config["use_bias"] = config["use_bias"] or fold.batch_norm is not None
@@ -170,7 +183,7 @@ def _widened(fold: _Fold) -> keras.Layer:
     return type(fold.layer).from_config(config)
 
 
-def _folded_weights(fold: _Fold) -> list[np.ndarray]:
+def _folded_weights(fold: Chain) -> list[np.ndarray]:
     layer, batch_norm = fold.layer, fold.batch_norm
     if batch_norm is None:
         weights: list[np.ndarray] = layer.get_weights()
