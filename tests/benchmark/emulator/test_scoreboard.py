@@ -1,7 +1,10 @@
 """Microbenchmarks: blocks whose cycles were derived by hand from the tables of cores/, in a steady state."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tfcompress.benchmark.emulator import scoreboard
 from tfcompress.benchmark.emulator.core_model import CoreModel, load_core
 from tfcompress.benchmark.emulator.instructions import decode
 from tfcompress.benchmark.emulator.scoreboard import block_cycles
@@ -62,6 +65,19 @@ def test_a_block_takes_the_cycles_derived_by_hand(name, core):
     block, *cycles = _EXPECTED[name]
     expected = dict(zip(["cortex-a53", "cortex-a55", "cortex-a72", "cortex-a76"], cycles, strict=True))[core]
     assert block_cycles([decode(line) for line in block], load_core(core)) == expected
+
+
+_LINES = sorted({line for block, *_ in _EXPECTED.values() for line in block})
+_LINES += ["fdiv v3.4s, v3.4s, v9.4s", "udiv x4, x5, x4", "ldp q0, q1, [x1], #32", "str q3, [x4, #16]!", "cmp x4, x5"]
+
+
+@given(st.lists(st.sampled_from(_LINES), min_size=1, max_size=12), st.sampled_from(["cortex-a53", "cortex-a55"]))
+def test_a_state_that_comes_twice_ends_the_iterations_without_changing_their_mean(lines, core):
+    block, model = [decode(line) for line in lines], load_core(core)
+    found = block_cycles(block, model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoreboard._InOrder, "state", lambda _: None)  # as if no state ever came twice
+        assert block_cycles(block, model) == found
 
 
 def test_an_empty_block_takes_no_time():

@@ -9,7 +9,7 @@ from tfcompress.benchmark.devices import Device
 from tfcompress.benchmark.emulator.core_model import CoreModel, load_core
 from tfcompress.benchmark.emulator.disassembly import Block, disassemble
 from tfcompress.benchmark.emulator.guest import Settings, start_guest
-from tfcompress.benchmark.emulator.instructions import CLASSES, class_of
+from tfcompress.benchmark.emulator.instructions import CLASSES, Operation, class_of
 from tfcompress.benchmark.emulator.memory_model import memory_cycles
 from tfcompress.benchmark.emulator.operators import split_by_operator
 from tfcompress.benchmark.emulator.scoreboard import block_cycles
@@ -70,18 +70,19 @@ def estimate(installation: Installation, device: Device, model: Path, *, time_li
         FormatError, DeviceError, OutputError: As `start_guest` and `Guest.result`.
         MissingPackageError: capstone is not installed.
     """
-    core = load_core(device.core)
+    meter = _Meter(load_core(device.core), device.clock_mhz)
     disassemble(())  # tells at once when capstone is missing
     start = partial(start_guest, installation, device, model)
     with (
         start(Settings(time_limit=time_limit)) as plain_guest,
         start(Settings(profile=True, time_limit=time_limit)) as profiled_guest,
     ):
-        plain, profiled = plain_guest.result(), profiled_guest.result()
-    meter = _Meter(core, device.clock_mhz)
+        plain = plain_guest.result()
+        total = meter.cost(merged(plain.trace.runs[0]), plain.trace)  # while the other guest may still run
+        profiled = profiled_guest.result()
     runs, lost = split_by_operator(profiled.events, profiled.trace.runs[0])
     return Estimate(
-        total=meter.cost(merged(plain.trace.runs[0]), plain.trace),
+        total=total,
         operators=tuple((run.name, meter.cost(run.segment, profiled.trace)) for run in runs),
         lost=dict(Counter(lost)),
         heap_bytes=plain.heap_bytes,
@@ -94,6 +95,7 @@ class _Meter:
     def __init__(self, core: CoreModel, clock_mhz: int) -> None:
         self.core, self.clock_mhz = core, clock_mhz
         self.known: dict[tuple[int, ...], tuple[Block, float]] = {}
+        self.times: dict[tuple[Operation, ...], float] = {}  # blocks that differ in addresses only take the same time
 
     def cost(self, segment: Segment, trace: Trace) -> Cost:
         classes, cycles = Counter(dict.fromkeys(CLASSES, 0)), 0.0
@@ -117,5 +119,7 @@ class _Meter:
     def _block(self, words: tuple[int, ...]) -> tuple[Block, float]:
         if words not in self.known:
             block = disassemble(words)
-            self.known[words] = block, block_cycles(block.operations, self.core)
+            if block.operations not in self.times:
+                self.times[block.operations] = block_cycles(block.operations, self.core)
+            self.known[words] = block, self.times[block.operations]
         return self.known[words]

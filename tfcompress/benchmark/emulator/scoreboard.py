@@ -1,9 +1,9 @@
 """Cycles of a block of instructions on a model of a core, when it loops and finds all data in the first cache."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, islice
 
 from tfcompress.benchmark.emulator.core_model import CoreModel, Timing
 from tfcompress.benchmark.emulator.instructions import Operation
@@ -40,12 +40,18 @@ def block_cycles(operations: Sequence[Operation], core: CoreModel) -> float:
     steps = [
         _Step(operation, core.timing[operation.kind], pipeline.units.demand(operation)) for operation in operations
     ]
-    ends = [0]
-    for _ in range(_ITERATIONS):
+    lengths: list[int] = []
+    after: dict[Hashable, int] = {}  # the iteration at whose end the pipeline was in a state
+    while len(lengths) < _ITERATIONS:
+        before = pipeline.end
         for step in steps:
             pipeline.run(step)
-        ends.append(pipeline.end)
-    lengths = [after - before for before, after in pairwise(ends)]
+        lengths.append(pipeline.end - before)
+        if (state := pipeline.state()) is None:
+            continue
+        if state in after:  # from here on the lengths repeat
+            lengths += islice(cycle(lengths[after[state] :]), _ITERATIONS - len(lengths))
+        after[state] = len(lengths)
     return sum(lengths[_WARM_UP:]) / (_ITERATIONS - _WARM_UP)
 
 
@@ -76,6 +82,11 @@ class _Registers:
             self.forwarded[operation.accumulator] = start + timing.accumulator_latency
         if operation.base_update is not None:
             self.ready[operation.base_update] = start + 1
+
+    def state(self, now: int) -> Hashable:
+        """What of the past matters from cycle `now` on."""
+        ready = frozenset((register, at - now) for register, at in self.ready.items() if at > now)
+        return ready, frozenset((register, max(0, at - now)) for register, at in self.forwarded.items())
 
 
 @dataclass(frozen=True)
@@ -119,18 +130,22 @@ class _Units:
 
     def take(self, demand: _Demand, earliest: int) -> int:
         """Books the units for the first whole cycle from `earliest` on in which they are free together."""
-        start = max(earliest, min([self.full_before[slot] for slot in demand.any_of]))
+        start = max(earliest, min(map(self.full_before.__getitem__, demand.any_of)))
         while True:
             chosen = self._free(demand.any_of, demand.lanes, start, demand.cycles)
             if len(chosen) == demand.lanes:
-                beside = self._free(demand.also, 1, start, demand.cycles)
-                if beside or not demand.also:
+                if not demand.also:
+                    break
+                if beside := self._free(demand.also, 1, start, demand.cycles):
+                    chosen += beside
                     break
             start += 1
-        for slot in chosen + beside:
-            self.busy[slot].update(range(start, start + demand.cycles))
-            while self.full_before[slot] in self.busy[slot]:
-                self.full_before[slot] += 1
+        for slot in chosen:
+            busy, full_before = self.busy[slot], self.full_before[slot]
+            busy.update(range(start, start + demand.cycles))
+            while full_before in busy:
+                full_before += 1
+            self.full_before[slot] = full_before
         return start
 
     def _free(self, slots: tuple[int, ...], wanted: int, start: int, cycles: int) -> list[int]:
@@ -143,6 +158,11 @@ class _Units:
                 if len(found) == wanted:
                     break
         return found
+
+    def state(self, now: int) -> Hashable:
+        """What of the past matters from cycle `now` on; what lies before is forgotten."""
+        self.busy = [{at for at in busy if at >= now} for busy in self.busy]
+        return tuple(frozenset(at - now for at in busy) for busy in self.busy)
 
 
 def occupancy(operation: Operation, timing: Timing) -> int:
@@ -178,6 +198,11 @@ class _InOrder:
         if alone:
             self.blocked_until = start + demand.cycles
 
+    def state(self) -> Hashable:
+        """All that decides when the next instructions begin, relative to the last issue."""
+        blocked = max(0, self.blocked_until - self.end)
+        return self.issued, blocked, self.registers.state(self.end), self.units.state(self.end)
+
 
 class _OutOfOrder:
     """An out-of-order core: dispatches in order into a window, begins what is ready, retires in order."""
@@ -200,3 +225,6 @@ class _OutOfOrder:
         finish = start + (1 if operation.kind in _WITHOUT_RESULT else timing.latency)
         self.end = max(self.end, finish)
         self.window.append(self.end)
+
+    def state(self) -> None:
+        """Not told: dispatch runs ahead of retirement until the window is full, and no state comes twice before."""
