@@ -101,9 +101,9 @@ class Table:
         self.buffer.check(start, count, visited=count)
         return bytes(self.buffer.data[start : start + count]).decode("utf-8", errors="replace")
 
-    def place_of(self, slot: int) -> tuple[int, int]:
-        """Where a vector's elements of four bytes begin, and how many there are."""
-        return self._vector(slot, 4)
+    def place_of(self, slot: int, size: int = 4) -> tuple[int, int]:
+        """Where a vector's elements of `size` bytes begin, and how many there are."""
+        return self._vector(slot, size)
 
     def _field(self, slot: int) -> int | None:
         """Where a field lies, or None when this table leaves it out."""

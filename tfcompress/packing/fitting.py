@@ -1,0 +1,169 @@
+"""Finds a cheap model for a row of symbols. Floats are used here only: what the file holds are integers."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tfcompress.packing.classes import MOST_POSITIONS, Classes, Grid
+from tfcompress.packing.frequencies import coded, scaled, weights
+from tfcompress.packing.margins import density_levels, scale_levels
+from tfcompress.packing.modelled import MOST_HISTORY, Flags, Row, Tables
+
+_PRECISION = 14
+_STEPS = (0.3, 0.6, 1.2)  # of the logit of a flag, or of the logarithm of a scale, from class to class
+_MOST_CONTEXTS = 48
+_SPLIT_SHARE = 0.25  # of the background, from which on flags pay
+_BITS_A_CODE = {2: 7.0}  # what a coded weight costs, about, in a table of so many symbols
+_BITS_A_CODE_OF_MANY = 3.5
+_BITS_A_CLASS = 2.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model and about how many bits its symbols and its description take."""
+
+    row: Row
+    bits: float
+
+
+def fit(symbols: np.ndarray, alphabet: int, shapes: list[tuple[int, int]], magnitudes: np.ndarray | None = None) -> Fit:
+    """The cheapest model found for a row of symbols.
+
+    Args:
+        symbols: In the file's order.
+        alphabet: How many different ones there can be.
+        shapes: Sizes (K, W) of the axes k and j that are worth a try; each product divides the number of symbols.
+        magnitudes: The logarithm of the size of what each symbol stands for; None where symbols are no numbers.
+    """
+    counts = np.bincount(symbols, minlength=alphabet)
+    background = int(counts.argmax())
+    fits = []
+    for middles, columns in shapes:
+        grid, flags, bits = Grid(len(symbols) // (middles * columns), middles, columns, False), None, 0.0
+        if counts[background] >= _SPLIT_SHARE * len(symbols) and counts[background] < len(symbols):
+            grid, flags, bits = _flags(symbols != background, background, grid)
+        classes, tables, more = _values(symbols, alphabet, grid, flags, magnitudes)
+        fits.append(Fit(Row(grid, flags, classes, tables), bits + more))
+    return min(fits, key=lambda item: item.bits)
+
+
+def _flags(flags: np.ndarray, background: int, grid: Grid) -> tuple[Grid, Flags, float]:
+    """The cheapest model of the flags: which earlier flags count, along rows or columns, then which classes."""
+    plain = Flags(background, 0, False, Classes(), Tables(1, np.ones((1, 2), np.int64)))
+    options = [(grid, plain)]
+    for transposed in (False, True) if grid.rows > 1 and grid.middles * grid.columns > 1 else (False,):
+        scan = replace(grid, transposed=transposed)
+        options += [(scan, replace(plain, history=history)) for history in (1, MOST_HISTORY)]
+        if 1 < (grid.rows if transposed else grid.columns) <= 64:
+            options.append((scan, replace(plain, history=MOST_HISTORY, restarts=True)))
+    scan, model, best = _cheapest(options, flags, 0.0)
+    levels = density_levels(flags, grid)
+    classes = [_classes(levels, step) for step in _STEPS if any(len(axis) for axis in levels)]
+    options = [(scan, replace(model, classes=item)) for item in classes]
+    options += [(grid, replace(plain, classes=item)) for item in classes] if model.history else []
+    with_classes = _cheapest(options, flags, best)
+    if with_classes[2] < best:
+        scan, model, best = with_classes
+    counts = _flag_counts(scan, model, flags)
+    return scan, replace(model, tables=_tables(counts + (counts == 0))), best
+
+
+def _cheapest(options: list[tuple[Grid, Flags]], flags: np.ndarray, otherwise: float) -> tuple[Grid, Flags, float]:
+    """The option of the fewest bits; `otherwise` where there is none."""
+    costs = [_bits(_flag_counts(*option, flags)) + _bits_of_classes(option[1].classes) for option in options]
+    best = int(np.argmin(costs)) if costs else -1
+    return (*options[best], costs[best]) if costs else (Grid(1, 1, 1, False), _NO_FLAGS, otherwise + 1)
+
+
+_NO_FLAGS = Flags(0, 0, False, Classes(), Tables(1, np.ones((1, 2), np.int64)))
+
+
+def _flag_counts(grid: Grid, model: Flags, flags: np.ndarray) -> np.ndarray:
+    """How often each flag came in each context."""
+    scanned = grid.scanned(flags).astype(np.uint8)
+    contexts = flag_contexts(model, grid, scanned)
+    counts = np.bincount(2 * contexts + scanned, minlength=2 * model.classes.contexts << model.history)
+    return counts.reshape(-1, 2)
+
+
+def flag_contexts(model: Flags, grid: Grid, scanned: np.ndarray, steps: int = 0) -> np.ndarray:
+    """The contexts of flags in the order of the coder, those before them counted.
+
+    Args:
+        model: Of the flags.
+        grid: Their axes.
+        scanned: The flags.
+        steps: Not used.
+    """
+    contexts = model.contexts(grid)
+    if model.history:
+        masks = model.masks(grid)
+        before = np.zeros(len(scanned), np.uint8)
+        for distance in range(1, model.history + 1):
+            before[distance:] |= scanned[:-distance] << distance - 1
+        contexts |= before & masks
+    return contexts
+
+
+def _values(
+    symbols: np.ndarray, alphabet: int, grid: Grid, flags: Flags | None, magnitudes: np.ndarray | None
+) -> tuple[Classes, Tables, float]:
+    """The cheapest classes and tables of the values that no flag has coded."""
+    kept = np.ones(len(symbols), bool) if flags is None else symbols != flags.background
+    options = [Classes()]
+    if magnitudes is not None and len(symbols) > 512:
+        levels = scale_levels(np.where(kept, magnitudes[symbols], 0.0), kept, grid)
+        options += [_classes(levels, step) for step in _STEPS if any(len(axis) for axis in levels)]
+    scanned = grid.scanned(symbols)
+    chosen = np.flatnonzero(grid.scanned(kept))
+    values = scanned[chosen].astype(np.int64)
+    best: tuple[Classes, np.ndarray, float] | None = None
+    for classes in options:
+        contexts = classes.sums(grid)[chosen].astype(np.int64)
+        counts = np.bincount(contexts * alphabet + values, minlength=classes.contexts * alphabet)
+        counts = counts.reshape(-1, alphabet)
+        bits = _bits(counts) + _bits_of_classes(classes)
+        if best is None or bits < best[2]:
+            best = classes, counts, bits
+    assert best is not None
+    classes, counts, bits = best
+    empty = counts.sum(axis=1) == 0
+    counts[empty] = counts.sum(axis=0)  # a context that never came costs least where it is like the others
+    if not counts.any():
+        counts[:, 0] = 1
+    return classes, _tables(counts), bits
+
+
+def _tables(counts: np.ndarray) -> Tables:
+    """Counts as coded weights, finer where more symbols were counted."""
+    mantissa = 2 + int(np.searchsorted([2_000, 50_000, 1_000_000], counts.sum() / max(len(counts), 1)))
+    return Tables(mantissa, coded(counts, mantissa))
+
+
+def _bits(counts: np.ndarray) -> float:
+    """The bits of symbols under their own static model, and about those of its tables."""
+    totals = counts.sum(axis=1)
+    used = counts[counts > 0]
+    entropy = float((totals[totals > 0] * np.log2(totals[totals > 0])).sum() - (used * np.log2(used)).sum())
+    return entropy + counts.size * _BITS_A_CODE.get(counts.shape[1], _BITS_A_CODE_OF_MANY)
+
+
+def _bits_of_classes(classes: Classes) -> float:
+    return _BITS_A_CLASS * sum(len(axis) for axis in (classes.i, classes.k, classes.j))
+
+
+def _classes(levels: tuple[np.ndarray, ...], step: float) -> Classes:
+    """Real-valued levels of the positions of each axis as classes, a step apart."""
+    while True:
+        axes = [np.rint((axis - axis.min()) / step).astype(np.int64) if len(axis) else axis for axis in levels]
+        axes = [axis if len(axis) and axis.max() and len(axis) <= MOST_POSITIONS else axis[:0] for axis in axes]
+        classes = Classes(*(axis.astype(np.uint8) for axis in axes))
+        if classes.contexts <= _MOST_CONTEXTS:
+            return classes
+        step *= 1.5
+
+
+def model_bits(table: Tables, counts: np.ndarray) -> float:
+    """The bits of symbols under tables as the file has them."""
+    frequencies = scaled(weights(table.codes, table.mantissa), _PRECISION)
+    return float((counts * (_PRECISION - np.log2(np.maximum(frequencies, 1)))).sum())
