@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tfcompress.compression import Result, compress
     from tfcompress.conversion.converter import convert
     from tfcompress.errors import TfCompressError
+    from tfcompress.models.channels import channel_groups
     from tfcompress.models.folding import fold
     from tfcompress.models.loading import load
     from tfcompress.models.profile import Profile, profile
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from tfcompress.teaching.similarity import ProbabilisticTransfer, SimilarityPreserving
     from tfcompress.teaching.soft_targets import SoftTargets
     from tfcompress.teaching.word_level import WordLevel
+    from tfcompress.techniques.channel_pruning import ChannelPruning
     from tfcompress.techniques.distillation import Distillation
+    from tfcompress.techniques.importances import Taylor
     from tfcompress.techniques.magnitude_pruning import MagnitudePruning
     from tfcompress.techniques.quantization_aware import QuantizationAware
     from tfcompress.techniques.sensitivity import sensitivity
@@ -47,6 +50,7 @@ _HOMES = {
     "AttentionTransfer": "tfcompress.teaching.attention_transfer",
     "Blocks": "tfcompress.transforms.patterns",
     "Card": "tfcompress.card",
+    "ChannelPruning": "tfcompress.techniques.channel_pruning",
     "ConstantSparsity": "tfcompress.transforms.schedules",
     "Custom": "tfcompress.teaching.custom",
     "DecoupledKD": "tfcompress.teaching.decoupled",
@@ -69,11 +73,13 @@ _HOMES = {
     "SimilarityPreserving": "tfcompress.teaching.similarity",
     "SoftTargets": "tfcompress.teaching.soft_targets",
     "Summaries": "tfcompress.transforms.summaries",
+    "Taylor": "tfcompress.techniques.importances",
     "TfCompressError": "tfcompress.errors",
     "Together": "tfcompress.techniques.together",
     "WeightClustering": "tfcompress.techniques.weight_clustering",
     "WordLevel": "tfcompress.teaching.word_level",
     "cache_logits": "tfcompress.teaching.caching",
+    "channel_groups": "tfcompress.models.channels",
     "compress": "tfcompress.compression",
     "convert": "tfcompress.conversion.converter",
     "fold": "tfcompress.models.folding",
@@ -93,6 +99,7 @@ __all__ = [
     "AttentionTransfer",
     "Blocks",
     "Card",
+    "ChannelPruning",
     "ConstantSparsity",
     "Custom",
     "DecoupledKD",
@@ -115,12 +122,14 @@ __all__ = [
     "SimilarityPreserving",
     "SoftTargets",
     "Summaries",
+    "Taylor",
     "TfCompressError",
     "Together",
     "WeightClustering",
     "WordLevel",
     "__version__",
     "cache_logits",
+    "channel_groups",
     "compress",
     "convert",
     "fold",

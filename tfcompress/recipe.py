@@ -10,6 +10,7 @@ import tomli_w
 
 from tfcompress.errors import RecipeError, suggestion
 from tfcompress.files import write_text
+from tfcompress.techniques.channel_pruning import ChannelPruning
 from tfcompress.techniques.distillation import Distillation
 from tfcompress.techniques.magnitude_pruning import MagnitudePruning
 from tfcompress.techniques.quantization_aware import QuantizationAware
@@ -18,6 +19,7 @@ from tfcompress.techniques.together import Together
 from tfcompress.techniques.weight_clustering import WeightClustering
 
 TECHNIQUES: dict[str, type[Technique]] = {
+    "ChannelPruning": ChannelPruning,
     "Distillation": Distillation,
     "MagnitudePruning": MagnitudePruning,
     "QuantizationAware": QuantizationAware,

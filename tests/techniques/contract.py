@@ -16,6 +16,15 @@ class Row:
     """One technique in the contract: settings under which it acts on every layer of the zoo.
 
     A row named "Technique-variant" runs on a few models by default; the rest of the zoo is marked slow.
+
+    Attributes:
+        technique: The technique.
+        sparsity: The least share of zeros that it leaves.
+        distinct_values: The most values that it leaves in a kernel.
+        rounds_at_the_end: Whether strip rounds to what the wrapped model came near to.
+        in_file: Whether it is looked for in the int8 file.
+        rewrites: Whether it builds other layers, so that the shapes of weights change and no wrapper is needed.
+        refuses: The models in which it finds nothing to do, and says so.
     """
 
     technique: Technique
@@ -23,9 +32,18 @@ class Row:
     distinct_values: int | None = None
     rounds_at_the_end: bool = False
     in_file: bool = True
+    rewrites: bool = False
+    refuses: tuple[str, ...] = ()
 
 
 CONTRACT = {
+    "ChannelPruning": Row(tfc.ChannelPruning(macs=0.7, round_to=1), rewrites=True, refuses=("lstm",)),
+    "ChannelPruning-global": Row(
+        tfc.ChannelPruning(parameters=0.8, round_to=1, importance="GeometricMedian", allocation="Global"),
+        rewrites=True,
+        refuses=("lstm",),
+        in_file=False,
+    ),
     "Distillation": Row(tfc.Distillation(alpha=0.5), in_file=False),  # it leaves the weights' values to training
     "Distillation-pruned": Row(
         tfc.Distillation(
@@ -91,12 +109,16 @@ _FEW = ("conv_batch_norm_relu", "depthwise", "two_outputs")
 
 
 def on_the_zoo(rows: Mapping[str, Row] = CONTRACT, few: tuple[str, ...] = tuple(zoo.ZOO)) -> pytest.MarkDecorator:
-    """Runs a test with `name` of a model and `row`: for variants, and outside `few`, the rest of the zoo is slow."""
+    """Runs a test with `name` of a model and `row`: for variants, and outside `few`, the rest of the zoo is slow.
+
+    Models that a row refuses are left out.
+    """
 
     def case(name: str, label: str, row: Row) -> Any:
         default = name in few and ("-" not in label or name in _FEW)
         return pytest.param(name, row, id=f"{name}-{label}", marks=() if default else pytest.mark.slow)
 
     return pytest.mark.parametrize(
-        ("name", "row"), [case(name, label, row) for name in sorted(zoo.ZOO) for label, row in rows.items()]
+        ("name", "row"),
+        [case(name, label, row) for name in sorted(zoo.ZOO) for label, row in rows.items() if name not in row.refuses],
     )

@@ -24,7 +24,7 @@ def test_training_goes_on_identically_after_save_and_load(name: str, row: Row) -
     with tempfile.TemporaryDirectory() as folder:
         wrapped.save(Path(folder) / "middle.keras")
         loaded = keras.saving.load_model(Path(folder) / "middle.keras")
-    assert is_distilled(loaded) or any(isinstance(layer, Transformed) for layer in layers_of(loaded))
+    assert row.rewrites or is_distilled(loaded) or any(isinstance(layer, Transformed) for layer in layers_of(loaded))
     for one in (wrapped, loaded):
         zoo.fit(one)
     assert all(np.array_equal(old, new) for old, new in zip(wrapped.get_weights(), loaded.get_weights(), strict=True))

@@ -76,9 +76,12 @@ class ChannelLabels:
         """Says that entries are removed together; both arrays have one shape."""
         self._ties.append((one.ravel(), other.ravel()))
 
-    def keep(self, ids: np.ndarray, reason: str) -> None:
-        """Says that entries cannot be removed, and why, as the end of a sentence that begins with the channels."""
-        self._kept.append((ids, reason))
+    def keep(self, ids: np.ndarray, reason: str, *, first: bool = False) -> None:
+        """Says that entries cannot be removed, and why, as the end of a sentence that begins with the channels.
+
+        Of several reasons the one that was given first counts, or one that claims to be the `first`.
+        """
+        self._kept.insert(0 if first else len(self._kept), (ids, reason))
 
     def kept(self, count: int, reason: str) -> np.ndarray:
         """New ids that cannot be removed."""

@@ -12,6 +12,9 @@ from tfcompress.models.channel_labels import ChannelLabels, Label, Role, WeightL
 from tfcompress.models.channel_rules import follow
 from tfcompress.models.graph import LayerCall, graph_of, input_layers, trace
 
+INPUT, OUTPUT = "are the model's input", "are the model's output"
+"""The reasons why channels are kept that need no saying."""
+
 _MOST_INDICES = 3
 
 
@@ -64,6 +67,12 @@ class ChannelGroup:
     def layers(self) -> tuple[keras.Layer, ...]:
         """The layers that make the channels, each once."""
         return tuple({id(item.layer): item.layer for item in self.slices if item.role is Role.MAKES}.values())
+
+    @property
+    def entries(self) -> int:
+        """How many channels of its layer each one is: several where groups of a convolution lose the same place."""
+        classes = next(own for operation, own in self._trail if operation is self.layers[0])
+        return max(1, int((classes == self.classes[0]).sum()))
 
     def removing(self, channel: int) -> str:
         """What goes together with one channel, as a sentence.
@@ -173,7 +182,7 @@ def channel_groups(model: keras.Model) -> Channels:
     inputs = [keras.KerasTensor((1, *tensor.shape[1:]), tensor.dtype, name=tensor.name) for tensor in graph.inputs]
     for tensor in inputs:
         if len(tensor.shape) > 1 and tensor.shape[-1] is not None:
-            ids = labels.kept(tensor.shape[-1], "are the model's input")
+            ids = labels.kept(tensor.shape[-1], INPUT)
             labels.put(tensor, Label(len(tensor.shape) - 1, ids))
     entered: list[tuple[keras.Layer, Any]] = []
     calls, outputs = trace(
@@ -184,7 +193,7 @@ def channel_groups(model: keras.Model) -> Channels:
             labels.put(tensor, label)
     for tensor in outputs:
         if (label := labels.of(tensor)) is not None:
-            labels.keep(label.ids, "are the model's output")
+            labels.keep(label.ids, OUTPUT, first=True)
     nested = _nested(entered, labels)
     classes, reasons = labels.solve()
     weights = tuple(labels.weights.values())
