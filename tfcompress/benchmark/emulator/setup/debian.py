@@ -2,10 +2,10 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tfcompress.benchmark.emulator.setup.commands import run
 from tfcompress.benchmark.emulator.setup.pinned import Package
 from tfcompress.errors import DeviceError
 from tfcompress.files import sha256
@@ -100,11 +100,11 @@ def _upstream(version: str) -> str:
 
 
 def _succeeds(command: list[str], folder: Path) -> bool:
-    return subprocess.run(command, cwd=folder, capture_output=True, env=_environment(), check=False).returncode == 0
+    return run(command, folder=folder, environment=_environment()).returncode == 0
 
 
 def _command(command: list[str], folder: Path, what: str) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=_environment(), check=False)
+    done = run(command, folder=folder, environment=_environment())
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise DeviceError(f"{what[0].upper()}{what[1:]} failed: {said}. Is the network there? Then install again.")

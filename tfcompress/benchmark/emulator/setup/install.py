@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tfcompress.benchmark.emulator.setup import debian, pinned
 from tfcompress.benchmark.emulator.setup.cache import cache_folder, exclusive
+from tfcompress.benchmark.emulator.setup.commands import run
 from tfcompress.benchmark.emulator.setup.installation import (
     GUEST_LIBRARIES,
     RECORD,
@@ -44,18 +45,26 @@ def install() -> Installation:
     """
     if reason := unsupported():
         raise DeviceError(reason)
-    with exclusive(cache_folder()):
-        try:
-            return find_installation(thorough=True)
-        except DeviceError:
-            pass  # not there yet, or damaged: made anew
-        final = installation_folder()
-        for left_over in final.parent.glob(f".{final.name}.*"):  # of an installation that was killed
-            shutil.rmtree(left_over, ignore_errors=True)
-        with task("setting up emulated CPUs") as progress, replacing(final) as folder:
-            folder.mkdir()
-            _make(folder, progress)
-        return find_installation()
+    with task("setting up emulated CPUs") as progress:
+        progress.say("waiting for another installation")
+        with exclusive(cache_folder()):
+            progress.say("")
+            return _installed(progress)
+
+
+def _installed(progress: Task) -> Installation:
+    """What is there, when it is whole, and else what is made now; no other process writes in the cache folder."""
+    try:
+        return find_installation(thorough=True)
+    except DeviceError:
+        pass  # not there yet, or damaged: made anew
+    final = installation_folder()
+    for left_over in final.parent.glob(".emulator-*"):  # of installations that were killed
+        shutil.rmtree(left_over, ignore_errors=True)
+    with replacing(final) as folder:
+        folder.mkdir()
+        _make(folder, progress)
+    return find_installation()
 
 
 def _make(folder: Path, progress: Task) -> None:
@@ -129,7 +138,7 @@ def fetch_litert(target: Path, scratch: Path) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
     command += ["--only-binary=:all:", "--python-version", pinned.LITERT_PYTHON, "--platform", pinned.LITERT_PLATFORM]
     command += ["--require-hashes", "--dest", str(scratch), "--requirement", str(scratch / "requirements.txt")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(command)
     wheels = list(scratch.glob("*.whl"))
     if done.returncode != 0 or not wheels:
         said = (done.stderr.strip().splitlines() or ["no message"])[-1]

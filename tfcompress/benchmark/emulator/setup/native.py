@@ -2,12 +2,12 @@
 
 import importlib.util
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from tfcompress.benchmark.emulator.setup.commands import run
 from tfcompress.errors import DeviceError
 
 _NATIVE = files("tfcompress.benchmark.emulator").joinpath("native")
@@ -73,7 +73,7 @@ def native_sources() -> list[Path]:
 
 
 def _compile(command: list[str], what: str, folder: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = run(command, folder=folder)
     if done.returncode != 0:
         said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
         raise DeviceError(f"Compiling {what} with {Path(command[0]).name} failed: {said}")
