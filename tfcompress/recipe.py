@@ -111,15 +111,21 @@ class Recipe:
             raise RecipeError(f"{path}: {error}") from error
 
 
-def _table(settings: dict[str, Any]) -> str:
-    """One `[[step]]`; written as text by itself, since tomli_w would put short tables in one line."""
-    tables = {key: value for key, value in settings.items() if isinstance(value, dict)}
-    plain = {key: value for key, value in settings.items() if key not in tables}
-    return (
-        "[[step]]\n"
-        + tomli_w.dumps(plain)
-        + "".join(f"\n[step.{key}]\n{tomli_w.dumps(value)}" for key, value in tables.items())
-    )
+def _table(settings: dict[str, Any], path: str = "step", *, one_of_several: bool = True) -> str:
+    """One table of TOML with the tables inside it; headed here, since tomli_w would put short tables in one line."""
+    inside = {key: value for key, value in settings.items() if isinstance(value, dict) or _are_tables(value)}
+    heading = f"[[{path}]]" if one_of_several else f"[{path}]"
+    text = f"{heading}\n" + tomli_w.dumps({key: value for key, value in settings.items() if key not in inside})
+    for key, value in inside.items():
+        below = f"{path}.{tomli_w.dumps({key: 0}).removesuffix(' = 0' + chr(10))}"  # quoted where TOML asks for it
+        several = isinstance(value, list)
+        text += "".join(f"\n{_table(item, below, one_of_several=several)}" for item in (value if several else [value]))
+    return text
+
+
+def _are_tables(value: Any) -> bool:
+    """Whether a list of tables is too long for one line each, so that every table gets a heading."""
+    return isinstance(value, list) and tomli_w.dumps({"key": value}).startswith("[[")
 
 
 def _technique(where: str, table: Any) -> Technique:

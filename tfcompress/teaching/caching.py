@@ -89,7 +89,7 @@ def _batches(data: Any, batch_size: int) -> Iterator[Any]:
 
 def _answered(live: Teacher, batches: Iterator[Any], progress: Task) -> Iterator[Answered]:
     """Each batch, flat, with the teacher's outputs for it."""
-    answer = tf.function(lambda inputs: live(inputs).outputs)
+    answer = tf.function(lambda inputs: live(inputs).outputs, autograph=False)
     for batch in batches:
         inputs = keras.tree.map_structure(canonical, batch)
         try:

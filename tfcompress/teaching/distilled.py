@@ -33,8 +33,8 @@ class Distilled(keras.Model):
       part of each saved file and of the weights;
     - it is a model around the student: a `fit` that reads `model.input` or `model.output`, tfcompress' own techniques,
       and losses given by output name do not work on it;
-    - its soft targets take logits only, and a student that ends in softmax is softened twice without a word; the
-      cross-entropy variants miss T^2;
+    - its soft targets take logits only, softening a softmax a second time without a word, and as they come by default
+      they are no divergence at all: neither softmax nor T^2 is applied (`tests/teaching/test_soft_targets.py`);
     - `sample_weight` is ignored; there are no schedules, no stages, no regressors, no second teacher, no cached logits.
     Its losses are objectives here: a `keras.distillation.DistillationLoss` may stand in `objectives`.
 

@@ -157,10 +157,10 @@ class CachedTeacher(Teacher):
     def __call__(self, inputs: Any) -> Lesson:
         """What the file has for a batch."""
         flat = [canonical(tensor) for tensor in keras.tree.flatten(inputs)]
-        outputs = tf.numpy_function(self._look_up, flat, [tf.float32] * len(self.shapes))
+        outputs = keras.tree.flatten(tf.numpy_function(self._look_up, flat, [tf.float32] * len(self.shapes)))
         for output, shape in zip(outputs, self.shapes, strict=True):
             output.set_shape((flat[0].shape[0], *shape))
-        return Lesson(list(outputs), {})
+        return Lesson(outputs, {})
 
     def _look_up(self, *inputs: np.ndarray) -> list[np.ndarray]:
         try:

@@ -1,0 +1,150 @@
+"""What holds for every objective: its gradient is that of finite differences, it is data, and it is found by name."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfcompress as tfc
+from tfcompress.teaching.objective import FeatureObjective, Objective, OutputObjective, check_number, weighted_mean
+from tfcompress.teaching.objectives import OBJECTIVES, make_objective
+from tfcompress.transforms.named import as_table
+
+EACH = {
+    "SoftTargets": tfc.SoftTargets(temperature=3.0),
+    "SoftTargets-cold": tfc.SoftTargets(temperature=0.5),
+    "DecoupledKD": tfc.DecoupledKD(alpha=0.7, beta=3.0, temperature=2.0),
+    "LogitRegression": tfc.LogitRegression(),
+    "WordLevel": tfc.WordLevel(temperature=2.0),
+    "Hints": tfc.Hints(),
+    "AttentionTransfer": tfc.AttentionTransfer(),
+    "AttentionTransfer-odd": tfc.AttentionTransfer(power=3.0),
+    "RelationalDistance": tfc.RelationalDistance(),
+    "RelationalAngle": tfc.RelationalAngle(),
+    "SimilarityPreserving": tfc.SimilarityPreserving(),
+    "ProbabilisticTransfer": tfc.ProbabilisticTransfer(),
+    "Custom": tfc.Custom("mse"),
+}
+every_objective = pytest.mark.parametrize("objective", EACH.values(), ids=EACH)
+
+
+def sides(objective: Objective) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Seeded student and teacher values of a shape that the objective takes, and labels."""
+    generator = np.random.default_rng(5)
+    shape = (4, 3, 2, 3) if isinstance(objective, tfc.AttentionTransfer) else (4, 5)
+    labels = np.array([0, 4, 2, 1])
+    if isinstance(objective, tfc.WordLevel):
+        shape, labels = (2, 3, 5), np.array([[3, 1, 0], [2, 0, 0]])
+    return generator.normal(size=shape), generator.normal(size=shape), labels
+
+
+def mean_loss(objective: Objective, student: object, teacher: object, labels: object) -> tf.Tensor:
+    if isinstance(objective, OutputObjective):
+        return keras.ops.mean(objective.loss(student, teacher, labels))
+    assert isinstance(objective, FeatureObjective)
+    return keras.ops.mean(objective.loss(student, teacher))
+
+
+def test_every_objective_is_here() -> None:
+    assert {name.split("-")[0] for name in EACH} == set(OBJECTIVES)
+
+
+@every_objective
+def test_the_gradient_is_that_of_finite_differences(objective: Objective) -> None:
+    student, teacher, labels = sides(objective)
+    variable = tf.Variable(student)
+    with tf.GradientTape() as tape:
+        loss = mean_loss(objective, variable, tf.constant(teacher), labels)
+    gradient = tape.gradient(loss, variable).numpy()
+    step, expected = 1e-6, np.zeros_like(student)
+    for place in np.ndindex(student.shape):
+        ends = []
+        for sign in (1, -1):
+            moved = student.copy()
+            moved[place] += sign * step
+            ends.append(float(mean_loss(objective, tf.constant(moved), tf.constant(teacher), labels)))
+        expected[place] = (ends[0] - ends[1]) / (2 * step)
+    assert np.abs(expected).max() > 1e-4
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-8)
+
+
+@every_objective
+def test_it_is_zero_with_a_finite_gradient_of_zero_where_both_agree(objective: Objective) -> None:
+    student, _, labels = sides(objective)
+    student = student.astype("float32")
+    variable = tf.Variable(student)
+    with tf.GradientTape() as tape:
+        loss = mean_loss(objective, variable, tf.constant(student), labels)
+    assert abs(float(loss)) < 1e-6
+    np.testing.assert_allclose(tape.gradient(loss, variable), np.zeros_like(student), atol=1e-5)
+
+
+@every_objective
+def test_samples_with_the_same_features_give_finite_gradients(objective: Objective) -> None:
+    student, teacher, labels = sides(objective)
+    variable = tf.Variable(np.zeros_like(student))
+    with tf.GradientTape() as tape:
+        loss = mean_loss(objective, variable, tf.constant(teacher), labels)
+    assert np.isfinite(float(loss))
+    gradient = tape.gradient(loss, variable)
+    assert gradient is None or np.isfinite(gradient).all()
+
+
+@every_objective
+def test_keras_and_tables_give_it_back(objective: Objective) -> None:
+    table = keras.saving.serialize_keras_object(objective)
+    assert keras.saving.deserialize_keras_object(table) == objective
+    assert make_objective(as_table(objective)) == objective
+    assert make_objective(objective) is objective
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_name_alone_gives_the_defaults(name: str) -> None:
+    assert make_objective(name) == OBJECTIVES[name]()
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: tfc.SoftTargets(temperature=0), "SoftTargets: temperature must be a number above 0, not 0"),
+        (lambda: tfc.SoftTargets(temperature=-1.0), "not -1.0"),
+        (lambda: tfc.SoftTargets(temperature=float("nan")), "not nan"),
+        (lambda: tfc.DecoupledKD(temperature="4"), "DecoupledKD: temperature"),
+        (lambda: tfc.DecoupledKD(beta=-1), "DecoupledKD: beta must be a number from 0"),
+        (lambda: tfc.WordLevel(temperature=True), "WordLevel: temperature"),
+        (lambda: tfc.Hints(steps=0), "Hints: steps must be a whole number from 1, not 0"),
+        (lambda: tfc.AttentionTransfer(power=0), "AttentionTransfer: power"),
+        (lambda: tfc.LogitRegression(weight=-2), "LogitRegression: weight must be a number from 0, not -2"),
+        (lambda: tfc.LogitRegression(weight={"start": 0, "steps": -1}), "Linear: steps"),
+        (lambda: tfc.LogitRegression(weight={"begin": 0}), "The weight Linear does not take these settings"),
+        (lambda: make_objective("SoftTarget"), "Unknown objective 'SoftTarget'. Did you mean 'SoftTargets'"),
+        (lambda: make_objective({"type": "Hints", "layer": "a"}), "The objective Hints does not take these settings"),
+        (lambda: make_objective(tfc.SoftTargets), r"SoftTargets is a class. Make an object of it: SoftTargets\(\)"),
+        (lambda: tfc.Custom("no_such_loss"), "no function is registered as 'no_such_loss'"),
+        (lambda: tfc.Custom(3), "3 is no function"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make: object, text: str) -> None:
+    with pytest.raises(tfc.TfCompressError, match=text):
+        make()  # type: ignore[operator]
+
+
+def test_a_linear_weight_goes_from_its_start_to_its_end_and_stays() -> None:
+    weight = tfc.Linear(4.0, 1.0, steps=3)
+    assert [float(weight.at(float(step))) for step in range(5)] == [4.0, 3.0, 2.0, 1.0, 1.0]
+    assert tfc.SoftTargets(weight={"start": 4.0, "end": 1.0, "steps": 3}).weight == weight
+
+
+def test_weights_of_samples_multiply_their_losses() -> None:
+    losses = np.array([[1.0, 2.0], [3.0, 6.0]])
+    assert float(weighted_mean(losses, None)) == 3.0
+    assert float(weighted_mean(losses, np.array([1.0, 0.0]))) == 0.75
+    assert float(weighted_mean(losses, np.array([[0.0], [2.0]]))) == 4.5
+    assert float(weighted_mean(losses[:, 0], np.array([[0.0], [2.0]]))) == 3.0
+    assert float(weighted_mean(losses, np.array([[0.0, 1.0], [1.0, 0.0]]))) == 1.25
+    assert float(weighted_mean(np.array(5.0), np.array([0.0, 0.0]))) == 5.0
+
+
+def test_numbers_are_checked_for_finiteness() -> None:
+    with pytest.raises(tfc.TfCompressError, match="inf"):
+        check_number("x", float("inf"))
