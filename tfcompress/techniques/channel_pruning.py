@@ -20,8 +20,8 @@ from tfcompress.models.profile import Profile
 from tfcompress.models.surgery import layers_of
 from tfcompress.models.widths import Widths, widths_of
 from tfcompress.techniques.importances import L2, Importance, InMemory, Taylor, make_importance
-from tfcompress.techniques.kernels import check_plain, wrap_kernels
-from tfcompress.techniques.technique import Property, Technique
+from tfcompress.techniques.kernels import wrap_kernels
+from tfcompress.techniques.technique import Property, Technique, check_not_wrapped
 from tfcompress.transforms.channel_allocations import ChannelAllocation, Uniform, make_channel_allocation
 
 _BUDGETS = ("macs", "parameters", "cost")
@@ -171,7 +171,7 @@ class ChannelPruning(Technique):
         """
         check_generation(model)
         check_finite(model)
-        check_plain(model)
+        check_not_wrapped(model)
         found = channel_groups(model)
         if not found.groups:
             raise ModelError(f"ChannelPruning: model '{model.name}' has no channels that could be removed. {found}.")

@@ -147,16 +147,6 @@ class WeightTechnique(Technique):
         return chosen
 
 
-def check_plain(model: keras.Model) -> None:
-    """Refuses a model that a technique has wrapped.
-
-    Raises:
-        RecipeError: The message names the model.
-    """
-    if any(isinstance(layer, Transformed) for layer in layers_of(model)):
-        raise RecipeError(f"The model {model.name!r} is wrapped already. Finish that step with tfc.strip(model) first.")
-
-
 def wrap_kernels(
     model: keras.Model,
     stacks: Mapping[Kernel, Sequence[Transform]],
