@@ -4,6 +4,7 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
+from tests import tflite_files
 from tfcompress.benchmark.emulated import KINDS
 from tfcompress.benchmark.measurement import measure
 from tfcompress.card import Card
@@ -36,6 +37,26 @@ def test_a_small_model_is_measured_on_two_devices_against_its_float_file(install
     assert set(KINDS) <= set(a55)
     assert a55["operators"][0]["name"] == "Convolution (NHWC, QC8) IGEMM"
     assert Card.load_beside(small) == card
+
+
+@pytest.mark.parametrize("content", [tflite_files.affine, tflite_files.affine_int8, tflite_files.two_inputs])
+def test_a_model_made_here_is_measured_on_two_devices(installation, tmp_path, content):
+    (tmp_path / "model.tflite").write_bytes(content())
+    arguments = [
+        "measure",
+        str(tmp_path / "model.tflite"),
+        "--device",
+        "cortex-a53",
+        "--device",
+        "cortex-a76",
+        "--json",
+    ]
+    card = Card.from_json(CliRunner().invoke(group, arguments, catch_exceptions=False).stdout)
+    assert [item["device"] for item in card.measurements] == ["cortex-a53", "cortex-a76"]
+    for item in card.measurements:
+        inside = sum(operator["instructions"] for operator in item["operators"])
+        assert 0 < inside < item["instructions"]
+        assert sum(item["instruction_classes"].values()) == item["instructions"]
 
 
 def test_the_same_measurement_gives_the_same_figures(installation, files):
