@@ -2,8 +2,11 @@
 
 import functools
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -119,19 +122,26 @@ def _from_file(path: Path) -> Device:
         raise DeviceError(
             f"{path}: {path.stem} is a device already, and the card tells devices apart by name. Rename the file."
         )
-    try:
+    with reading(path, "device"):
         entry = tomllib.loads(path.read_text(encoding="utf-8"))
         if str(entry.get("core")).endswith(".toml"):
             entry["core"] = str(path.parent.absolute() / entry["core"])
         if "like" in entry:
             entry = _entry_of(_liked(entry.pop("like"))) | entry
         return _device(path.stem, entry)
+
+
+@contextmanager
+def reading(source: Path | Traversable, what: str) -> Iterator[None]:
+    """Whatever is wrong with a `.toml` file that the block reads becomes a DeviceError that names the file."""
+    try:
+        yield
     except OSError as error:
-        raise DeviceError(f"{path}: this device cannot be read: {error.strerror}.") from error
+        raise DeviceError(f"{source}: this {what} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DeviceError(f"{path}: this device is not TOML: {error}.") from error
+        raise DeviceError(f"{source}: this {what} is not TOML: {error}.") from error
     except DeviceError as error:
-        raise DeviceError(f"{path}: {error}") from error
+        raise DeviceError(f"{source}: {error}") from error
 
 
 def _liked(name: Any) -> Device:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from tfcompress.benchmark.devices import reading
 from tfcompress.benchmark.emulator.instructions import KINDS
 from tfcompress.errors import DeviceError, suggestion
 
@@ -102,14 +103,8 @@ def load_core(name: str) -> CoreModel:
             f"There is no model of the core {name!r}. {suggestion(name, known)} "
             "A model of your own is a .toml file; see docs/emulated_cpu.md."
         )
-    try:
+    with reading(source, "model of a core"):
         return _core(tomllib.loads(source.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise DeviceError(f"{source}: this model of a core cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DeviceError(f"{source}: this model of a core is not TOML: {error}.") from error
-    except DeviceError as error:
-        raise DeviceError(f"{source}: {error}") from error
 
 
 def _core(table: dict[str, Any]) -> CoreModel:
