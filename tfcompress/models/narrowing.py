@@ -39,9 +39,17 @@ def narrow(model: keras.Model, width: float = 0.5, round_to: int = 8) -> keras.M
     if not found.groups:
         raise ModelError(f"Model '{model.name}' has no channels that can be left out. {found}.")
     counts = [widths_of(group, round_to).nearest(width * group.channels) for group in found.groups]
-    smaller = cut(model, found, [np.arange(count) for count in counts])
-    new = keras.models.clone_model(smaller)
-    for layer, source in zip(layers_of(new), layers_of(smaller), strict=True):
+    return newly_initialized(cut(model, found, [np.arange(count) for count in counts]))
+
+
+def newly_initialized(model: keras.Model) -> keras.Model:
+    """The same architecture with weights that have learned nothing; statistics of Normalization layers are kept.
+
+    Args:
+        model: A Functional or Sequential model. It is not changed.
+    """
+    new = keras.models.clone_model(model)
+    for layer, source in zip(layers_of(new), layers_of(model), strict=True):
         if isinstance(layer, keras.layers.Normalization):
             layer.set_weights(source.get_weights())
             layer.finalize_state()

@@ -13,7 +13,6 @@ from tfcompress.models.generation import check_generation
 from tfcompress.models.loading import check_finite
 from tfcompress.teaching.distilled import Distilled
 from tfcompress.teaching.logits_cache import LogitsCache
-from tfcompress.teaching.objective import Objective
 from tfcompress.teaching.objectives import make_objective
 from tfcompress.teaching.output_kinds import OutputKind, make_kind
 from tfcompress.teaching.soft_targets import SoftTargets
@@ -70,7 +69,7 @@ class Distillation(Technique):
     nested: ClassVar[tuple[str, ...]] = ("during",)
 
     teacher: Source | Sequence[Source] | None = None
-    objectives: tuple[Objective, ...] = (SoftTargets(),)
+    objectives: Sequence[Any] = (SoftTargets(),)
     alpha: float = 0.9
     during: WeightTechnique | None = None
     outputs: str | None = None

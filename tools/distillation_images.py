@@ -1,0 +1,211 @@
+"""Distillation on full MNIST and Fashion-MNIST: the networks, their training, and each experiment of one seed.
+
+Teachers and students that were trained are kept in the folder, so that a run that was stopped goes on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+import tfcompress as tfc
+from tfcompress.files import replacing
+from tfcompress.progress import task
+from tools import train_fashion
+from tools.bench_techniques import accuracy
+from tools.datasets import FASHION_MNIST, MNIST, LabelledImages, load
+from tools.train_lenet5 import compile_for, pixels
+
+_JITTER = 2
+
+
+@dataclass(frozen=True)
+class Result:
+    """One trained model on the 10,000 test images."""
+
+    name: str
+    errors: int
+    card: tfc.Card | None = None
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long things train, in epochs: teachers, students, and under a technique."""
+
+    teacher: int
+    student: int
+    technique: int = 0
+    batch: int = 128
+
+
+class Jittered(keras.utils.PyDataset):
+    """Images moved by up to two pixels in each direction, anew in each epoch."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, batch: int, seed: int) -> None:
+        super().__init__()
+        padding = ((0, 0), (_JITTER, _JITTER), (_JITTER, _JITTER))
+        self._windows = np.lib.stride_tricks.sliding_window_view(np.pad(images, padding), images.shape[1:], (1, 2))
+        self._labels, self._batch, self._generator = labels, batch, np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return -(-len(self._labels) // self._batch)
+
+    def on_epoch_end(self) -> None:
+        """Shuffles."""
+        self._order = self._generator.permutation(len(self._labels))
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self._order[number * self._batch : (number + 1) * self._batch]
+        down, right = self._generator.integers(0, 2 * _JITTER + 1, (2, len(chosen)))
+        return pixels(self._windows[chosen, down, right]), self._labels[chosen]
+
+
+def hinton(folder: Path, seed: int, effort: Effort) -> list[Result]:
+    """Hinton's experiment: 1200 and 1200 units with dropout, jitter and max-norm teach 800 and 800 without any."""
+    images = load(MNIST)
+    teacher = kept(folder / f"hinton-teacher-{seed}.keras", seed, lambda: _trained_teacher(images, seed, effort))
+    alone = kept(folder / f"hinton-alone-{seed}.keras", seed + 1, lambda: _fit(dense(800), images, effort))
+    cache = folder / f"hinton-{seed}.logits"
+    if not cache.exists():
+        tfc.cache_logits(teacher, pixels(images.x_train), cache)
+    distillation = tfc.Distillation(cache, [tfc.SoftTargets(temperature=20.0)], alpha=0.9)
+    distilled = kept(
+        folder / f"hinton-distilled-{seed}.keras",
+        seed + 1,
+        lambda: distillation.strip(_fit(distillation.wrap(dense(800)), images, effort)),
+    )
+    models = {"teacher": teacher, "student alone": alone, "student distilled, T = 20": distilled}
+    return [result(name, model, images, folder / f"hinton-{seed}") for name, model in models.items()]
+
+
+def dense(units: int, *, regularized: bool = False) -> keras.Model:
+    """784 inputs, two layers of ReLUs, 10 logits; regularized with dropout and a limit on each unit's weights."""
+    tensor = inputs = keras.Input((28, 28, 1))
+    tensor = layers.Dropout(0.2)(layers.Flatten()(tensor)) if regularized else layers.Flatten()(tensor)
+    for number in (1, 2):
+        limit = keras.constraints.MaxNorm(3.5) if regularized else None
+        tensor = layers.Dense(units, activation="relu", kernel_constraint=limit, name=f"hidden{number}")(tensor)
+        tensor = layers.Dropout(0.5)(tensor) if regularized else tensor
+    return keras.Model(inputs, layers.Dense(10, name="logits")(tensor), name=f"dense{units}")
+
+
+def _trained_teacher(images: LabelledImages, seed: int, effort: Effort) -> keras.Model:
+    model, data = dense(1200, regularized=True), Jittered(images.x_train, images.y_train, effort.batch, seed)
+    compile_for(model, effort.teacher * len(data), 1e-3)
+    model.fit(data, epochs=effort.teacher, verbose=0)
+    return model
+
+
+def fitnets(folder: Path, seed: int, effort: Effort) -> list[Result]:
+    """FitNets' student of six thin maxout convolutions: alone, with soft targets, and with hints first.
+
+    The teacher has the paper's three layers of 48, 48 and 24 maps with kernels of 3 instead of 8, 8 and 5: a twelfth of
+    the work. Adam stands for SGD, and both stages have a fixed number of epochs.
+    """
+    images = load(MNIST)
+    thick, thin = (48, 48, 24), (16, 16, 16, 16, 12, 12)
+    teacher = kept(
+        folder / f"fitnets-teacher-{seed}.keras",
+        seed,
+        lambda: _fit(maxout(thick, dropout=0.5), images, replace(effort, student=effort.teacher), jitter=seed),
+    )
+    steps = effort.student * -(-len(images.x_train) // effort.batch)
+    soft = tfc.SoftTargets(temperature=3.0, weight=tfc.Linear(4.0, 1.0, steps))
+    hints = tfc.Hints(layers={"maxout4": "maxout2"})
+
+    def distilled(*stages: tfc.Distillation) -> keras.Model:
+        model = maxout(thin)
+        for stage in stages:
+            model = stage.strip(_fit(stage.wrap(model), images, effort))
+        return model
+
+    kd = tfc.Distillation(teacher, [soft], alpha=0.5)
+    first = tfc.Distillation(teacher, [hints], alpha=1.0)
+    made = {
+        "student alone": lambda: _fit(maxout(thin), images, effort),
+        "student, soft targets": lambda: distilled(kd),
+        "student, hints, then soft targets": lambda: distilled(first, kd),
+    }
+    results = [result("teacher", teacher, images, folder / f"fitnets-{seed}")]
+    for number, (name, make) in enumerate(made.items()):
+        model = kept(folder / f"fitnets-student{number}-{seed}.keras", seed + 1, make)
+        results.append(result(name, model, images, folder / f"fitnets-{seed}"))
+    return results
+
+
+def maxout(widths: tuple[int, ...], *, dropout: float = 0.0) -> keras.Model:
+    """Convolutions with maxout of two pieces, pooled to 14, 7 and 4 pixels, and a layer of 10 logits."""
+    tensor = inputs = keras.Input((28, 28, 1))
+    between = len(widths) // 3
+    for number, width in enumerate(widths, 1):
+        pieces = [layers.Conv2D(width, 3, padding="same", name=f"conv{number}{piece}")(tensor) for piece in "ab"]
+        tensor = layers.Maximum(name=f"maxout{number}")(pieces)
+        if number % between == 0:
+            size = 4 if number < len(widths) else 2
+            tensor = layers.MaxPooling2D(size, 2, padding="same", name=f"pool{number // between}")(tensor)
+    tensor = layers.Dropout(dropout)(layers.Flatten()(tensor)) if dropout else layers.Flatten()(tensor)
+    return keras.Model(inputs, layers.Dense(10, name="logits")(tensor), name=f"maxout{len(widths)}")
+
+
+def apprentice(folder: Path, seed: int, effort: Effort) -> list[Result]:
+    """Apprentice on Fashion-MNIST: 4-bit weights trained alone and with a wider teacher, from the same weights."""
+    images = load(FASHION_MNIST)
+    student = kept(folder / f"fashion-student-{seed}.keras", seed, lambda: _fit(train_fashion.build(), images, effort))
+    teacher = kept(
+        folder / f"fashion-teacher-{seed}.keras",
+        seed + 1,
+        lambda: _fit(fashion_teacher(), images, replace(effort, student=effort.teacher), jitter=seed),
+    )
+    four_bits = tfc.QuantizationAware(bits=4, activations="Calibrated")
+    taught = tfc.Distillation(teacher, [tfc.LogitRegression()], alpha=0.5, during=four_bits)
+    results = [result("teacher, float", teacher, images, folder), result("student, float", student, images, folder)]
+    for name, technique in (("4 bits alone", four_bits), ("4 bits with the teacher", taught)):
+        keras.utils.set_random_seed(seed + 2)
+        wrapped = _fit(technique.wrap(student), images, replace(effort, student=effort.technique))
+        results.append(result(name, technique.strip(wrapped), images, folder / f"apprentice-{seed}"))
+    return results
+
+
+def fashion_teacher() -> keras.Model:
+    """A convolutional network of about 600,000 parameters."""
+    tensor = inputs = keras.Input((28, 28, 1))
+    for number, filters in enumerate((32, 64, 128), 1):
+        tensor = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"conv{number}")(tensor)
+        tensor = layers.MaxPooling2D()(layers.ReLU()(layers.BatchNormalization()(tensor)))
+    tensor = layers.Dropout(0.5)(layers.Dense(256, activation="relu")(layers.Flatten()(tensor)))
+    return keras.Model(inputs, layers.Dense(10, name="logits")(tensor), name="fashion_teacher")
+
+
+def kept(path: Path, seed: int, make: Callable[[], keras.Model]) -> keras.Model:
+    """The model in a file; made, from a fixed random state, and written where there is none."""
+    if not path.exists():
+        keras.utils.set_random_seed(seed)
+        with task(f"training {path.stem}"), replacing(path) as temporary:
+            make().save(temporary)
+    return tfc.load(path)
+
+
+def _fit(model: keras.Model, images: LabelledImages, effort: Effort, jitter: int | None = None) -> keras.Model:
+    """Trains with Adam, its rate falling to zero over the epochs of a student."""
+    compile_for(model, effort.student * -(-len(images.x_train) // effort.batch), 1e-3)
+    if jitter is None:
+        model.fit(pixels(images.x_train), images.y_train, effort.batch, effort.student, verbose=0)
+    else:
+        data = Jittered(images.x_train, images.y_train, effort.batch, jitter)
+        model.fit(data, epochs=effort.student, verbose=0)
+    return model
+
+
+def result(name: str, model: keras.Model, images: LabelledImages, base: Path) -> Result:
+    """The errors of a model on the test images, and the card of its int8 file beside `base`."""
+    share = accuracy(model.predict(pixels(images.x_test), batch_size=500, verbose=0), images.y_test)
+    path = base.with_name(f"{base.name}-{''.join(letter if letter.isalnum() else '-' for letter in name)}.tflite")
+    card = tfc.convert(model, path, representative=pixels(images.x_train[:200]), force=True)
+    int8 = accuracy(np.asarray(tfc.predict(path, pixels(images.x_test))), images.y_test)
+    card = replace(card, accuracy=int8, notes=[*card.notes, f"float model: {share:.4f}"])
+    card.save_beside(path)
+    return Result(name, round((1 - share) * len(images.y_test)), card)
