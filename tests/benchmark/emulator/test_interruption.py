@@ -38,18 +38,27 @@ def _running(number: int) -> bool:
     return state != "Z"  # ended; nobody has collected it in a container without an init process
 
 
+def _still_running(numbers: list[int]) -> list[int]:
+    """Those that do not end within some seconds; the system may take a moment to end them."""
+    for _ in range(100):
+        if not any(map(_running, numbers)):
+            return []
+        time.sleep(0.05)
+    return [number for number in numbers if _running(number)]
+
+
 @pytest.fixture
 def at_work(installation, slow_model):
     """The command in the middle of a measurement, its two emulators, and their folders."""
     command = [sys.executable, "-c", _HEED_CTRL_C, *_MEASURE[3:], str(slow_model)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     with process:
-        for _ in range(400):
+        for _ in range(1200):
             emulators = [child for child in _children(process.pid) if "qemu" in _program(child)]
-            if len(emulators) == 2:
+            folders = [Path(f"/proc/{emulator}/cwd").readlink() for emulator in emulators]
+            if len(folders) == 2 and all((folder / "trace.txt").exists() for folder in folders):  # the plugin is there
                 break
             time.sleep(0.05)
-        folders = [Path(f"/proc/{emulator}/cwd").readlink() for emulator in emulators]
         assert len(folders) == 2
         assert all(folder.parent == _TEMPORARY for folder in folders)
         yield process, emulators, folders
@@ -69,10 +78,10 @@ def test_a_signal_ends_everything_and_leaves_nothing(at_work, ending):
     for emulator in emulators:
         os.kill(emulator, signal.SIGSTOP)  # whoever waits for its end, waits for ever
     process.send_signal(ending)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == (1 if ending == signal.SIGINT else 128 + ending)
     assert "Traceback" not in errors
-    assert [number for number in emulators if _running(number)] == []
+    assert _still_running(emulators) == []
     assert [folder for folder in folders if folder.exists()] == []
 
 
@@ -82,11 +91,7 @@ def test_a_killed_measurement_takes_its_emulators_along_and_its_folders_go_with_
     process, emulators, folders = at_work
     process.kill()
     process.wait()
-    for _ in range(100):
-        if not any(map(_running, emulators)):
-            break
-        time.sleep(0.05)
-    assert [number for number in emulators if _running(number)] == []
+    assert _still_running(emulators) == []
     small = slow_model.with_name("pretrainedResnet_quant.tflite")
     subprocess.run([*_MEASURE, str(small)], check=True, capture_output=True)
     assert [folder for folder in folders if folder.exists()] == []
