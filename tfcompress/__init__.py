@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tfcompress.models.folding import fold
     from tfcompress.models.loading import load
     from tfcompress.models.profile import Profile, profile
+    from tfcompress.packing.packing import pack
+    from tfcompress.packing.unpacking import unpack
     from tfcompress.recipe import Recipe
     from tfcompress.runtime.session import predict
     from tfcompress.teaching.attention_transfer import AttentionTransfer
@@ -86,10 +88,12 @@ _HOMES = {
     "inspect": "tfcompress.tflite.inspection",
     "load": "tfcompress.models.loading",
     "measure": "tfcompress.benchmark.measurement",
+    "pack": "tfcompress.packing.packing",
     "predict": "tfcompress.runtime.session",
     "profile": "tfcompress.models.profile",
     "sensitivity": "tfcompress.techniques.sensitivity",
     "strip": "tfcompress.techniques.technique",
+    "unpack": "tfcompress.packing.unpacking",
 }
 
 _ROOMS = ("layers",)
@@ -137,10 +141,12 @@ __all__ = [
     "layers",
     "load",
     "measure",
+    "pack",
     "predict",
     "profile",
     "sensitivity",
     "strip",
+    "unpack",
 ]
 
 

@@ -58,7 +58,7 @@ def contents() -> dict[str, tuple[bytes, tuple[str, ...]]]:
     made["empty"] = b"", everything
     made["one-byte"] = b"x", everything
     made["text"] = b"no flatbuffer, but it is packed as any bytes are. " * 20, everything
-    made["padded"] = bytes(17 << 20), everything
+    made["padded"] = bytes(3 << 20), everything
     return made
 
 
@@ -69,7 +69,7 @@ def main() -> None:
         for name, (content, codings) in contents().items():
             original = Path(folder) / "original"
             original.write_bytes(content)
-            pack(original, GOLDEN / f"{name}.tfz", codings=codings, force=True)
+            pack(original, GOLDEN / f"{name}.tfz", codings=codings, force=True, card=False)
 
 
 if __name__ == "__main__":

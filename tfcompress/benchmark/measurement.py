@@ -12,12 +12,12 @@ from tfcompress.benchmark.emulator.cpus import require_possible
 from tfcompress.benchmark.emulator.guest import require_memory
 from tfcompress.benchmark.emulator.setup.installation import find_installation
 from tfcompress.benchmark.host import measure_on_host
-from tfcompress.card import Card, card_path
+from tfcompress.card import Card
 from tfcompress.errors import DeviceError
 from tfcompress.files import sha256
 from tfcompress.progress import task
 from tfcompress.runtime.session import existing
-from tfcompress.tflite.inspection import inspect
+from tfcompress.tflite.inspection import card_of
 
 FEWEST_RUNS = 30  # a median and a 90th percentile of fewer say little
 
@@ -68,7 +68,7 @@ def measure(
     if str(device) != HOST:
         for file in [source, *([other] if other else [])]:
             require_memory(file)
-    card = _card_of(source)
+    card = card_of(source)
     measurement = measurer(source)
     if other is not None:
         measurement |= _speedup(measurement, other, measurer(other))
@@ -122,12 +122,3 @@ def with_measurement(card: Card, measurement: dict[str, Any]) -> Card:
         kind=measurement["kind"],
         measurements=[*others, measurement],
     )
-
-
-def _card_of(path: Path) -> Card:
-    """The card beside the file if it is of the same bytes, else a new one from the file itself."""
-    if card_path(path).is_file():
-        card = Card.load_beside(path)
-        if card.model.get("sha256") == sha256(path):
-            return card
-    return inspect(path).to_card()

@@ -17,7 +17,9 @@ _VERBS = {
     "devices": "Show where a file can be measured, and set up the emulated mobile CPUs.",
     "inspect": "Show what is inside a .tflite file.",
     "measure": "Measure the latency of a .tflite file on a device.",
+    "pack": "Pack a .tflite file into a .tfz, smaller than any zip.",
     "profile": "Count a model's parameters, MACs and bytes, layer by layer.",
+    "unpack": "Turn a .tfz back into the .tflite it was made from.",
 }
 
 

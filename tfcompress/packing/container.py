@@ -12,8 +12,8 @@ MOST_SIDE = 1 << 20  # bytes, of a pool's description
 MOST_BODY = 1 << 24  # bytes, of what comes behind it
 MOST_SHARED = 16
 _MOST_RUNS = 1 << 18
-_LARGEST_RATE = 1 << 10
-_SMALL = 1 << 24  # bytes that every file may unpack to
+_LARGEST_RATE = 1 << 8  # with it, the time that a small hostile file can take is bounded too
+_SMALL = 1 << 20  # bytes that every file may unpack to
 _RUN_LENGTH = 1 << 22
 
 

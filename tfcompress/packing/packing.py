@@ -1,27 +1,75 @@
 """`pack`: a `.tflite` becomes a `.tfz`."""
 
 import hashlib
+import warnings
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from tfcompress.errors import FormatError, suggestion
-from tfcompress.files import check_output, replacing
+from tfcompress.card import Card, card_path
+from tfcompress.errors import FormatError, OutputError, TfCompressWarning, suggestion
+from tfcompress.files import check_output, replacing, zlib_bytes
 from tfcompress.packing.choosing import CODINGS, Choice, choose
 from tfcompress.packing.container import Header, Layout, largest_original, write_layout
 from tfcompress.packing.planning import Plan, plan
 from tfcompress.packing.pool import write_pool
-from tfcompress.packing.regions import Region
+from tfcompress.packing.regions import Region, regions
+from tfcompress.packing.report import Entry, Packing, entry, parts
 from tfcompress.packing.side import MOST_NUMBERS, SideWriter
 from tfcompress.progress import task
+from tfcompress.tflite.inspection import card_of
 
 _POOL = 1 << 20  # bytes of the original, beyond which a pool is closed
+_PADDING = 64  # zeros added at a time
+
+Item = tuple[np.ndarray, Region]
 
 
-def pack(path: str | Path, target: str | Path, *, codings: Collection[str] = CODINGS, force: bool = False) -> None:
-    """Packs a file."""
+def pack(
+    path: str | Path,
+    target: str | Path,
+    *,
+    codings: Collection[str] = CODINGS,
+    force: bool = False,
+    card: bool = True,
+) -> Packing:
+    """Packs a `.tflite` into a `.tfz`, which `unpack` turns back into the same bytes.
+
+    Each weight buffer is coded in the cheapest of several ways: by Deep Compression's codebook, relative index and
+    Huffman codes; by one Huffman code; by rANS under a model of where zeros and large values stand; deflated; or as it
+    is. Whatever is no weights is deflated or coded by LZMA. The same file always packs to the same bytes.
+
+    Args:
+        path: Any file; only in a `.tflite` the weights are found.
+        target: The `.tfz` to write.
+        codings: Which codings are tried, of `tfcompress.packing.choosing.CODINGS`; raw is always allowed.
+        force: Whether an existing `target` may be replaced.
+        card: Whether `packed_bytes` is written into the card beside `path`; a missing card is made.
+
+    Returns:
+        What was chosen for each tensor, its bytes and its order-0 bound; print it.
+
+    Raises:
+        FormatError: There is no such file, or an unknown coding.
+        OutputError: `target` cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from tfcompress.packing.unpacking import unpack
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     original = Path(folder) / "zeros.bin"
+        ...     _ = original.write_bytes(bytes(10_000))
+        ...     packing = pack(original, Path(folder) / "zeros.tfz", card=False)
+        ...     unpack(Path(folder) / "zeros.tfz", Path(folder) / "again.bin")
+        ...     (Path(folder) / "again.bin").read_bytes() == bytes(10_000), packing.packed_bytes < 100
+        (True, True)
+
+    Reference:
+        Han, Mao, Dally, "Deep Compression", arXiv 1510.00149; Duda, "Asymmetric numeral systems", arXiv 1311.2540.
+    """
     unknown = sorted(set(codings) - set(CODINGS))
     if unknown:
         raise FormatError(f"There is no coding '{unknown[0]}'. {suggestion(unknown[0], CODINGS)}")
@@ -31,18 +79,30 @@ def pack(path: str | Path, target: str | Path, *, codings: Collection[str] = COD
         data = path.read_bytes()
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}. Give the path of a .tflite file.") from error
-    planned = plan(data, str(path))
-    with replacing(target, force=force) as temporary, temporary.open("wb") as file:
-        file.write(Header(len(data), hashlib.sha256(data).digest()).to_bytes())
-        with task(f"packing {path.name}", total=len(data)) as packing:
-            for number, (items, choices) in enumerate(_pools(planned, codings) if data else ()):
-                _write(file, None if number else planned.layout, items, choices)
-                packing.advance(sum(len(item) for item, _ in items))
+    digest, planned, entries = hashlib.sha256(data), plan(data, str(path)), list[Entry]()
+    with (
+        replacing(target, force=force) as temporary,
+        temporary.open("wb") as file,
+        task(f"packing {path.name}", total=len(data)) as packing,
+    ):
+        file.write(Header(len(data), digest.digest()).to_bytes())
+        for number, (items, choices) in enumerate(_pools(planned, codings) if data else ()):
+            written = write_one_pool(file, None if number else planned.layout, items, choices)
+            for (content, _), choice in zip(items, choices, strict=True):
+                entries.append(entry(choice.stream, content, number, written))
+                packing.advance(len(content))
         _pad(file, len(data))
+    found = parts(entries, planned.layout, regions(data, str(path)), np.frombuffer(data, np.uint8))
+    sizes = len(data), zlib_bytes(path), target.stat().st_size
+    result = Packing(path.name, digest.hexdigest(), *sizes, found)
+    if card:
+        _update_card(path, result)
+    return result
 
 
-def _pools(planned: Plan, codings: Collection[str]) -> Iterator[tuple[list[tuple[np.ndarray, Region]], list[Choice]]]:
-    items, choices, size = list[tuple[np.ndarray, Region]](), list[Choice](), 0
+def _pools(planned: Plan, codings: Collection[str]) -> Iterator[tuple[list[Item], list[Choice]]]:
+    """Streams that are coded together, and the coding chosen for each."""
+    items, choices, size = list[Item](), list[Choice](), 0
     for item in (*planned.shared, *planned.passing):
         if items and size + len(item[0]) > _POOL and len(items) >= len(planned.shared):
             yield items, choices
@@ -53,21 +113,30 @@ def _pools(planned: Plan, codings: Collection[str]) -> Iterator[tuple[list[tuple
     yield items, choices
 
 
-def _write(
-    file: BinaryIO, layout: Layout | None, items: list[tuple[np.ndarray, Region]], choices: list[Choice]
-) -> None:
+def write_one_pool(file: BinaryIO, layout: Layout | None, items: list[Item], choices: list[Choice]) -> int:
+    """Writes a pool.
+
+    Args:
+        file: Where it goes.
+        layout: Of the file, in its first pool only.
+        items: The bytes of the streams, and what they hold.
+        choices: The coding of each; changed where the pool would describe itself in more numbers than allowed.
+
+    Returns:
+        The bytes of its description and body.
+    """
     side, body = _described(layout, items, choices)
     if side.count > MOST_NUMBERS:  # no weights have been seen that need so many, but any bytes must be packed
-        choices = [choose(*item, ("deflate",)) for item in items]
+        choices[:] = [choose(*item, ("deflate",)) for item in items]
         side, body = _described(layout, items, choices)
     described = side.finish()
-    file.write(len(described).to_bytes(4, "little") + sum(map(len, body)).to_bytes(4, "little") + described)
+    size = sum(map(len, body))
+    file.write(len(described).to_bytes(4, "little") + size.to_bytes(4, "little") + described)
     file.writelines(body)
+    return len(described) + size
 
 
-def _described(
-    layout: Layout | None, items: list[tuple[np.ndarray, Region]], choices: list[Choice]
-) -> tuple[SideWriter, list[bytes]]:
+def _described(layout: Layout | None, items: list[Item], choices: list[Choice]) -> tuple[SideWriter, list[bytes]]:
     side = SideWriter()
     if layout:
         write_layout(side, layout)
@@ -78,5 +147,19 @@ def _described(
 def _pad(file: BinaryIO, size: int) -> None:
     """Adds zeros to a file so small that a reader would take it for a bomb."""
     while size > largest_original(file.tell()):
-        missing = (size - largest_original(file.tell()) + 1023) // 1024
-        file.write(bytes(min(missing, 1 << 20)))
+        file.write(bytes(_PADDING))
+
+
+def _update_card(path: Path, packing: Packing) -> None:
+    """Puts the size of the `.tfz` into the card beside the original."""
+    try:
+        try:
+            card = card_of(path)
+        except FormatError:
+            if card_path(path).is_file():
+                raise
+            # What is no .tflite has no more facts than these.
+            card = Card({"name": path.name, "sha256": packing.sha256}, packing.size_bytes, packing.zlib_bytes)
+        replace(card, packed_bytes=packing.packed_bytes).save_beside(path)
+    except (FormatError, OutputError) as error:
+        warnings.warn(f"{path.name} was packed, but its card was not written: {error}", TfCompressWarning, stacklevel=3)

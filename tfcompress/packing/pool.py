@@ -158,6 +158,23 @@ def _flag_bytes(rows: list[Row], flags: list[np.ndarray]) -> float:
     return sum(len(part) * bit for part, bit in zip(flags, bits, strict=True)) / 8
 
 
+def lane_bits(model: Model, data: np.ndarray) -> float:
+    """The bits that a model's symbols take in the lanes, without the lanes' own states."""
+    pairs = list(zip(model.rows, model.elements.split(data), strict=True))
+    rows = [row for row, _ in pairs if row.tables]
+    symbols = [row.grid.scanned(part) for row, part in pairs if row.tables]
+    if not rows:
+        return 0.0
+    frequencies, _ = _value_frequencies(rows, symbols, PRECISION)
+    bits = float((PRECISION - np.log2(frequencies)).sum())
+    flags = [part != row.flags.background for row, part in zip(rows, symbols, strict=True) if row.flags]
+    if flags:
+        whole = np.concatenate(flags)
+        frequencies, _ = _flag_frequencies([row for row in rows if row.flags], whole, 1)
+        bits += float((PRECISION - np.log2(frequencies)).sum())
+    return bits
+
+
 def read_streams(side: SideReader) -> tuple[list[Stream], Lanes | None]:
     """Reads what `write_pool` wrote into the description."""
     streams: list[Stream] = []

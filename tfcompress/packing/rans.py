@@ -21,6 +21,7 @@ from tfcompress.packing.frequencies import PRECISION
 _LOW = 1 << 16
 _FEW = 48  # lanes; fewer are quicker one symbol at a time than side by side
 MOST_LANES = 1 << 14
+_BLOCK = 1 << 12  # steps
 
 
 @dataclass(frozen=True)
@@ -183,22 +184,25 @@ def _flags_one_by_one(
 ) -> np.ndarray:
     states, words = source.states.tolist(), source.words.tolist()
     table, below = frequencies.tolist(), starts.tolist()
-    rows, mask_rows = contexts.tolist(), None if masks is None else masks.tolist()
     out = np.zeros((lanes.steps, lanes.count), np.uint8)
     before, position, slots = [0] * lanes.count, 0, (1 << PRECISION) - 1
+    rows, mask_rows = list[list[int]](), list[list[int]]()
     try:
         for step in range(lanes.steps):
+            if step % _BLOCK == 0:  # lists take much more memory than arrays
+                rows = contexts[step : step + _BLOCK].tolist()
+                mask_rows = [] if masks is None else masks[step : step + _BLOCK].tolist()
             for lane in range(lanes.active(step)):
-                x, context = states[lane], rows[step][lane]
-                if mask_rows is not None:
-                    context += before[lane] & mask_rows[step][lane]
+                x, context = states[lane], rows[step % _BLOCK][lane]
+                if mask_rows:
+                    context += before[lane] & mask_rows[step % _BLOCK][lane]
                 slot = x & slots
                 flag = slot >= table[2 * context]
                 place = 2 * context + flag
                 x = table[place] * (x >> PRECISION) + slot - below[place]
                 if flag:
                     out[step, lane] = 1
-                if mask_rows is not None:
+                if mask_rows:
                     before[lane] = before[lane] << 1 & 255 | flag
                 if x < _LOW:
                     x = x << 16 | words[position]
@@ -279,16 +283,18 @@ def _values_one_by_one(
     source: _Source, lanes: Lanes, contexts: np.ndarray, lookup: _Lookup, precision: int
 ) -> np.ndarray:
     states, words = source.states.tolist(), source.words.tolist()
-    places, rows = lookup.places.data, contexts.tolist()
+    places, rows = lookup.places.data, list[list[int]]()
     symbols, table, below = lookup.symbols.tolist(), lookup.frequencies.tolist(), lookup.starts.tolist()
     out = np.zeros((lanes.steps, lanes.count), np.uint16)
     position, slots = 0, (1 << precision) - 1
     try:
         for step in range(lanes.steps):
+            if step % _BLOCK == 0:
+                rows = contexts[step : step + _BLOCK].tolist()
             for lane in range(lanes.active(step)):
                 x = states[lane]
                 slot = x & slots
-                place = places[(rows[step][lane] << precision) + slot]
+                place = places[(rows[step % _BLOCK][lane] << precision) + slot]
                 x = table[place] * (x >> precision) + slot - below[place]
                 out[step, lane] = symbols[place]
                 if x < _LOW:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from tfcompress.errors import FormatError
 from tfcompress.files import check_output, replacing
-from tfcompress.packing.container import HEADER_BYTES, MOST_BODY, MOST_SIDE, Header, read_layout
+from tfcompress.packing.container import HEADER_BYTES, MOST_BODY, MOST_SIDE, Header, Layout, read_layout
 from tfcompress.packing.pool import read_pool, read_streams
 from tfcompress.packing.side import SideReader
 from tfcompress.packing.streams import Stream
@@ -88,6 +88,7 @@ class Packed:
         self._file, self._left, self._name = file, size, name
         self.header = Header.of(self._file.read(HEADER_BYTES), size, name)
         self._left -= HEADER_BYTES
+        self.layout = Layout(0, ())  # known when the first block has come
 
     def original(self, seen: Callable[[Unpacked], None] | None = None) -> Iterator[bytes]:
         """The bytes of the original, block by block; only when the last one has come is it known that they are right.
@@ -115,7 +116,7 @@ class Packed:
     def _blocks(self, seen: Callable[[Unpacked], None]) -> Iterator[bytes]:
         """The bytes of the original, run by run."""
         side, body = self._pool(self._read(4))
-        layout = read_layout(side)
+        layout = self.layout = read_layout(side)
         streams = self._streams(side, body, seen)
         shared = [memoryview(self._next(streams)) for _ in range(layout.shared)]
         places = [0] * layout.shared

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tfcompress.card import Card
+from tfcompress.card import Card, card_path
 from tfcompress.errors import FormatError
 from tfcompress.files import sha256, zlib_bytes
 from tfcompress.table import aligned, cell
@@ -173,6 +173,15 @@ def inspect(path: str | Path) -> Inspection:
         tensors=tensors,
         metadata=content.metadata,
     )
+
+
+def card_of(path: Path) -> Card:
+    """The card beside the file if it is of the same bytes, else a new one from the file itself."""
+    if card_path(path).is_file():
+        card = Card.load_beside(path)
+        if card.model.get("sha256") == sha256(path):
+            return card
+    return inspect(path).to_card()
 
 
 def _plain(fact: TensorFacts | OperatorFacts) -> dict[str, Any]:
