@@ -1,3 +1,4 @@
+import kmeans1d
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,9 @@ from tfcompress.transforms.codebooks import (
     Linear,
     Optimal,
     Random,
+    counts_of,
     make_initialisation,
+    more_values_than,
     nearest,
     with_zero,
 )
@@ -75,3 +78,26 @@ def test_an_unknown_initialisation_is_refused() -> None:
         make_initialisation("Liner")
     with pytest.raises(RecipeError, match="does not take"):
         make_initialisation({"type": "Random", "sed": 1})
+
+
+def test_more_weights_than_a_part_are_looked_up_the_same() -> None:
+    weights = np.random.default_rng(0).normal(size=(3, 100_001)).astype("float32")
+    centroids = np.array([-1.0, 0.0, 0.25, 2.0], "float32")
+    expected = np.abs(weights[..., np.newaxis] - centroids).argmin(axis=-1)
+    np.testing.assert_array_equal(nearest(weights, centroids), expected)
+    np.testing.assert_array_equal(counts_of(expected, 5), [*np.bincount(expected.ravel()), 0])
+
+
+def test_distinct_values_are_told_from_the_last_part_too() -> None:
+    values = np.zeros(600_000, "float32")
+    values[-1] = 1
+    assert more_values_than(1, values)
+    assert not more_values_than(2, values)
+
+
+def test_of_a_very_large_kernel_a_part_is_clustered_and_the_loss_hardly_differs() -> None:
+    weights = np.random.default_rng(0).normal(size=(1 << 20) + 5).astype("float32")
+    exact = np.array(kmeans1d.cluster(weights.tolist(), 4).centroids, "float32")
+    found = Optimal().centroids(weights, 4)
+    losses = [float(np.square(weights - one[nearest(weights, one)]).mean()) for one in (exact, found)]
+    assert losses[0] <= losses[1] <= 1.001 * losses[0]

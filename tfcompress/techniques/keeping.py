@@ -6,7 +6,7 @@ import numpy as np
 
 from tfcompress.techniques.technique import Property
 from tfcompress.transforms.codebook import Codebook, IntegerCodebook, integer_scales
-from tfcompress.transforms.codebooks import AsTheyAre
+from tfcompress.transforms.codebooks import AsTheyAre, more_values_than
 from tfcompress.transforms.magnitude_mask import MagnitudeMask
 from tfcompress.transforms.masks import has_zeros
 from tfcompress.transforms.transform import Transform
@@ -46,19 +46,19 @@ def _codebook(kernel: np.ndarray, channels: Sequence[int]) -> Transform | None:
     if most < 2:
         return None
     inside = tuple(axis for axis in range(kernel.ndim) if axis not in channels)
-    if len(values := np.unique(kernel)) <= most:
-        return Codebook(len(values) + 1, AsTheyAre())
+    if not more_values_than(most, kernel):
+        return Codebook(len(np.unique(kernel)) + 1, AsTheyAre())
     grid = kernel / integer_scales(kernel, inside)
-    integers = np.unique(np.round(grid))
-    if len(integers) <= most and np.abs(grid - np.round(grid)).max() < 1e-3:
-        return IntegerCodebook(max(4, len(integers) + 3), AsTheyAre())
+    integers = np.round(grid)
+    if not more_values_than(most, integers) and np.abs(grid - integers).max() < 1e-3:
+        return IntegerCodebook(max(4, len(np.unique(integers)) + 3), AsTheyAre())
     by_channel = np.moveaxis(kernel, channels, range(len(channels))).reshape(
         -1, kernel.size // _channels(kernel, channels)
     )
-    counts = [len(np.unique(row)) for row in by_channel]
-    if max(counts) <= min(_MOST_VALUES, by_channel.shape[1] // _LEAST_SHARE):
-        return Codebook(max(counts) + 1, AsTheyAre(), per_channel=True)
-    return None
+    most = min(_MOST_VALUES, by_channel.shape[1] // _LEAST_SHARE)
+    if any(more_values_than(most, row) for row in by_channel):
+        return None
+    return Codebook(max(len(np.unique(row)) for row in by_channel) + 1, AsTheyAre(), per_channel=True)
 
 
 def _channels(kernel: np.ndarray, channels: Sequence[int]) -> int:

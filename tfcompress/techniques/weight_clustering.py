@@ -13,7 +13,7 @@ from tfcompress.errors import RecipeError, TfCompressWarning
 from tfcompress.techniques.kernels import Kernel, WeightTechnique
 from tfcompress.techniques.technique import Property
 from tfcompress.transforms.codebook import Codebook, IntegerCodebook, RefreshedCodebook
-from tfcompress.transforms.codebooks import Initialisation, Optimal, make_initialisation
+from tfcompress.transforms.codebooks import Initialisation, Optimal, make_initialisation, more_values_than
 from tfcompress.transforms.named import named
 from tfcompress.transforms.soft_codebook import SoftCodebook
 from tfcompress.transforms.transform import Transform
@@ -91,8 +91,7 @@ class WeightClustering(WeightTechnique):
     """Lets the weights of each kernel share few values.
 
     Each weight w_i becomes its nearest centroid c[I_i]. While the model trains, the indices stay and the centroids
-    move,
-    with the sum of their weights' gradients:
+    move, with the sum of their weights' gradients:
 
         dL/dc_k = sum_i dL/dw_i [I_i = k]
 
@@ -164,9 +163,9 @@ class WeightClustering(WeightTechnique):
         """A codebook for each kernel that has more distinct weights than clusters."""
         chosen = self.choose(model, self.most)
         few = {
-            kernel: distinct
+            kernel: len(np.unique(values))
             for kernel, clusters in chosen.items()
-            if (distinct := len(np.unique(kernel.variable.numpy()))) <= clusters
+            if not more_values_than(clusters, values := kernel.variable.numpy())
         }
         if few:
             names = ", ".join(f"{kernel.name} ({distinct} distinct weights)" for kernel, distinct in few.items())

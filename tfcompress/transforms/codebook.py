@@ -1,12 +1,20 @@
 """The transforms that let the weights of a kernel share few values: each weight is an index into a codebook."""
 
+import math
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 
-from tfcompress.transforms.channels import channel_axes, channel_numbers
-from tfcompress.transforms.codebooks import Initialisation, Linear, make_initialisation, nearest, with_zero
+from tfcompress.transforms.channels import channel_axes
+from tfcompress.transforms.codebooks import (
+    Initialisation,
+    Linear,
+    counts_of,
+    make_initialisation,
+    nearest,
+    with_zero,
+)
 from tfcompress.transforms.masks import has_zeros
 from tfcompress.transforms.named import as_table
 from tfcompress.transforms.transform import Transform, counter
@@ -48,8 +56,7 @@ class _Indexed(Transform):
         """Sets the variables; the trained centroids have the indices from `first` on."""
         self.centroids.assign(centroids)
         self.indices.assign(indices)
-        counts = np.bincount(indices.ravel(), minlength=first + centroids.size)[first:]
-        self.counts.assign(np.maximum(counts, 1))
+        self.counts.assign(np.maximum(counts_of(indices, first + centroids.size)[first:], 1))
 
     def _trained(self) -> Any:
         """The centroids; their gradient is the sum, or the mean, of the gradients of the weights that share them."""
@@ -84,23 +91,22 @@ class Codebook(_Indexed):
 
     def build(self, owner: keras.Layer, kernel: keras.Variable, name: str) -> None:
         """Adds the variables."""
-        axes = channel_axes(owner.layer, kernel) if self.per_channel else ()
-        self._groups = channel_numbers(tuple(kernel.shape), axes)
-        self._add_variables(owner, kernel, name, trained=self.clusters * (int(self._groups.max()) + 1))
+        self._axes = channel_axes(owner.layer, kernel) if self.per_channel else ()
+        codebooks = math.prod(kernel.shape[axis] for axis in self._axes)
+        self._add_variables(owner, kernel, name, trained=self.clusters * codebooks)
 
     def start(self, kernel: Any) -> Any:
         """Finds the centroids and the index of each weight."""
-        weights = keras.ops.convert_to_numpy(kernel)
-        zeros = has_zeros(weights)
+        weights = np.asarray(kernel)  # convert_to_numpy would copy it
+        find = with_zero if (zeros := has_zeros(weights)) else _without_zero
         centroids = np.zeros(self.centroids.shape, "float32")
         indices = np.zeros(weights.shape, "int32")
-        for group in range(centroids.size // self.clusters):
-            inside = self._groups == group
-            own, begin = weights[inside], group * self.clusters
-            find = with_zero if zeros else _without_zero
-            found = find(own, self.clusters, self.initialisation)
-            chosen = nearest(own, found)
-            indices[inside] = np.where(zeros & (found[chosen] == 0), 0, 1 + begin + chosen)
+        parts = zip(_by_channel(weights, self._axes), _by_channel(indices, self._axes), strict=True)
+        for number, (own, places) in enumerate(parts):
+            begin = number * self.clusters
+            found = find(own.ravel(), self.clusters, self.initialisation)
+            table = np.arange(1 + begin, 1 + begin + found.size, dtype="int32")
+            places[...] = np.where(zeros & (found == 0), 0, table).astype("int32")[nearest(own, found)]
             centroids[begin : begin + self.clusters] = found[-1]  # what is not needed repeats the last
             centroids[begin : begin + found.size] = found
         self._set(centroids, indices, first=1)
@@ -147,27 +153,33 @@ class IntegerCodebook(_Indexed):
 
     def start(self, kernel: Any) -> Any:
         """Fixes the scales, and finds the integers and the index of each weight."""
-        weights = keras.ops.convert_to_numpy(kernel)
-        zeros = has_zeros(weights)
-        scales = integer_scales(weights, self._axes)
-        grid = weights / scales
-        free = grid[np.abs(grid) < _LARGEST - 0.5]
-        find = with_zero if zeros else _without_zero
-        found = find(free, self.clusters - 2, self.initialisation) if free.size else np.zeros(0, "float32")
-        found = np.unique(np.concatenate([np.round(found), [-_LARGEST, _LARGEST]])).astype("float32")
-        chosen = found[nearest(grid, found)]
-        trained = np.setdiff1d(found, self._PINNED if zeros else self._PINNED[1:]).astype("float32")
-        indices = len(self._PINNED) + np.searchsorted(trained, chosen)
-        for index, value in enumerate(self._PINNED):
-            indices = np.where((chosen == value) & ~np.isin(value, trained), index, indices)
+        scales, trained, indices = self._fitted(np.array(kernel))
         # Centroids are kept in units of a mean weight, so that a learning rate means what it means for weights.
         unit = float(scales.mean())
         padded = np.zeros(self.centroids.shape, "float32")
         padded[: trained.size] = trained * unit
         self.scales.assign(scales)
         self.unit.assign(unit)
-        self._set(padded, indices.astype("int32"), first=len(self._PINNED))
+        self._set(padded, indices, first=len(self._PINNED))
         return kernel
+
+    def _fitted(self, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The scales, the integers to train, ascending, and the index of each weight among the pinned ones and these.
+
+        Large kernels are many of a model's bytes: the weights are divided in place, and nothing outlives its use.
+        """
+        zeros, scales = has_zeros(grid), integer_scales(grid, self._axes)
+        grid /= scales
+        free = grid[np.abs(grid) < _LARGEST - 0.5]
+        find = with_zero if zeros else _without_zero
+        found = find(free, self.clusters - 2, self.initialisation) if free.size else np.zeros(0, "float32")
+        found = np.unique(np.concatenate([np.round(found), [-_LARGEST, _LARGEST]])).astype("float32")
+        trained = np.setdiff1d(found, self._PINNED if zeros else self._PINNED[1:]).astype("float32")
+        indices = len(self._PINNED) + np.searchsorted(trained, found)
+        for index, value in enumerate(self._PINNED):
+            indices = np.where((found == value) & ~np.isin(value, trained), index, indices)
+        del free
+        return scales, trained, indices.astype("int32")[nearest(grid, found)]
 
     def __call__(self, kernel: Any) -> Any:
         """The integer of each weight times its channel's scale; `kernel` itself is not looked at."""
@@ -252,6 +264,12 @@ def integer_scales(weights: np.ndarray, inside: tuple[int, ...]) -> np.ndarray:
     """
     scales = np.abs(weights).max(axis=inside, keepdims=True) / _LARGEST
     return np.where(scales > 0, scales, np.ones_like(scales))
+
+
+def _by_channel(array: np.ndarray, axes: tuple[int, ...]) -> list[np.ndarray]:
+    """A view for each index along `axes`, in their order; of the whole where there are none."""
+    moved = np.moveaxis(array, axes, range(len(axes)))
+    return [moved[index] for index in np.ndindex(moved.shape[: len(axes)])]
 
 
 def _without_zero(weights: np.ndarray, clusters: int, initialisation: Initialisation) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Codebooks of one array: how the values that weights will share are found, and which weight takes which."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,9 @@ import kmeans1d
 import numpy as np
 
 from tfcompress.transforms.named import named
+
+_PART = 1 << 18
+_MOST_CLUSTERED = 1 << 20
 
 
 class Initialisation(ABC):
@@ -113,6 +116,8 @@ class KMeansPlusPlus(Initialisation):
 class Optimal(Initialisation):
     """The centroids with the least squared distance to the weights, which in one dimension can be found exactly.
 
+    Of more than 2^20 weights, as many are looked at: every n-th of them in ascending order.
+
     Example:
         >>> Optimal().centroids(np.array([0.0, 1.0, 9.0, 11.0], "float32"), 2)
         array([ 0.5, 10. ], dtype=float32)
@@ -123,6 +128,8 @@ class Optimal(Initialisation):
 
     def centroids(self, weights: np.ndarray, clusters: int) -> np.ndarray:
         """The optimal values."""
+        if weights.size > _MOST_CLUSTERED:
+            weights = np.sort(weights)[:: -(-weights.size // _MOST_CLUSTERED)]
         found = kmeans1d.cluster(weights.tolist(), min(clusters, np.unique(weights).size)).centroids
         return np.array(found, "float32")
 
@@ -178,7 +185,41 @@ def nearest(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
         array([0, 1, 2], dtype=int32)
     """
     midpoints = (centroids[1:] + centroids[:-1]) / 2
-    return np.searchsorted(midpoints, values, side="left").astype("int32")
+    flat, found = np.ravel(values), np.empty(np.shape(values), "int32")
+    for part in _parts(flat.size):  # searchsorted gives int64, twice the memory of the weights themselves
+        found.reshape(-1)[part] = np.searchsorted(midpoints, flat[part], side="left")
+    return found
+
+
+def more_values_than(most: int, values: np.ndarray) -> bool:
+    """Whether an array has more than `most` distinct values, told as soon as it is known.
+
+    Example:
+        >>> more_values_than(2, np.array([1.0, 2.0, 1.0])), more_values_than(1, np.array([1.0, 2.0, 1.0]))
+        (False, True)
+    """
+    flat, seen = np.ravel(values), np.zeros(0, values.dtype)
+    for part in _parts(flat.size):
+        seen = np.union1d(seen, flat[part])
+        if seen.size > most:
+            return True
+    return False
+
+
+def counts_of(indices: np.ndarray, number: int) -> np.ndarray:
+    """How often each of the indices 0 to `number` - 1 stands in an array of any shape.
+
+    Example:
+        >>> counts_of(np.array([[2, 0], [2, 2]]), 4)
+        array([1, 0, 3, 0])
+    """
+    flat = indices.ravel()
+    return sum((np.bincount(flat[part], minlength=number) for part in _parts(flat.size)), np.zeros(number, "int64"))
+
+
+def _parts(size: int) -> Iterator[slice]:
+    """Slices of a long array, so that what is made of each stays small."""
+    return (slice(begin, begin + _PART) for begin in range(0, size, _PART))
 
 
 def with_zero(weights: np.ndarray, clusters: int, initialisation: Initialisation) -> np.ndarray:

@@ -78,7 +78,10 @@ class Transformed(keras.layers.Wrapper):
         for position, stack in self.stacks.items():
             variable = self.layer.weights[position]
             for transform in stack:
-                variable.assign(transform.start(keras.ops.convert_to_tensor(variable.numpy())))
+                kernel = keras.ops.stop_gradient(variable)  # its value as a tensor, without a copy
+                started = transform.start(kernel)
+                if started is not kernel:
+                    variable.assign(started)
                 if transform.trained_instead is not None:
                     variable.trainable = False  # said again, since copying the trained weights copied their flags too
 
