@@ -15,12 +15,14 @@ import keras
 import numpy as np
 
 import tfcompress as tfc
-from tfcompress.files import write_text
-from tfcompress.table import aligned
+from tfcompress.files import replacing, write_text
+from tfcompress.table import aligned, cell
+from tfcompress.techniques.importances import GeometricMedian, Random
 from tfcompress.techniques.technique import Technique
+from tfcompress.transforms.channel_allocations import Global
 from tools import train_residual
 from tools.bench_techniques import LENET, Network, accuracy, fit_for, slug, trained
-from tools.datasets import FASHION_MNIST, LabelledImages, load
+from tools.datasets import FASHION_MNIST, Dataset, LabelledImages, load
 from tools.train_lenet5 import pixels
 
 RESIDUAL = Network("residual CNN, Fashion-MNIST", FASHION_MNIST, train_residual.build, epochs=6, epochs_of_a_step=2)
@@ -38,21 +40,49 @@ class Row:
     tolerated: float
 
 
-def rows() -> list[Row]:
-    """What is compared: the rows of each technique in turn."""
-    return [*channel_pruning_rows()]
+def rows(folder: Path) -> list[Row]:
+    """What is compared: the rows of each technique in turn. Samples that a row needs are put into the folder."""
+    return [*channel_pruning_rows(folder)]
 
 
-def channel_pruning_rows() -> list[Row]:
-    """Half of the MACs by the channels that matter least, and by channels drawn by lot: the same architecture."""
-    return []
+def channel_pruning_rows(folder: Path) -> list[Row]:
+    """Half of the MACs, by what matters least and, in the same architecture, by lot."""
+    found = []
+    for network in (LENET_BRIEFLY, RESIDUAL):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        taylor = tfc.Taylor(samples=_samples(network.dataset, folder), loss=loss)
+        half = tfc.ChannelPruning(macs=0.5)
+        recipes = {
+            "by lot": (replace(half, importance=Random()),),
+            "L2": (half,),
+            "GeometricMedian": (replace(half, importance=GeometricMedian()),),
+            "Taylor": (replace(half, importance=taylor),),
+            "Taylor, Global": (replace(half, importance=taylor, allocation=Global()),),
+            "Taylor, two rounds": replace(half, importance=taylor).in_rounds(2),
+        }
+        found += [Row(f"half of the MACs: {name}", network, recipe, 0.5) for name, recipe in recipes.items()]
+    return found
+
+
+def _samples(dataset: Dataset, folder: Path) -> Path:
+    """A file of 1,024 training images for what needs gradients."""
+    path = folder / f"{slug(dataset.name)}-samples.npz"
+    if not path.exists():
+        images = load(dataset)
+        with replacing(path) as temporary:
+            np.savez(temporary, x=pixels(images.x_train[:1024]), y=images.y_train[:1024])
+    return path
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row with one seed: accuracies and costs of the float model and of what became of it."""
+    """One row with one seed: accuracies and costs of the float model and of what became of it.
+
+    `untrained_accuracy` is that of a recipe's only step before anything was trained again.
+    """
 
     float_accuracy: float
+    untrained_accuracy: float | None
     float_card: tfc.Card
     card: tfc.Card
 
@@ -73,7 +103,12 @@ def outcome(row: Row, images: LabelledImages, seed: int, folder: Path) -> Outcom
     float_card, card = _measured(
         [(before, folder / f"{slug(network.name)}-{seed}.tflite"), (after, base.with_suffix(".tflite"))]
     )
-    return Outcome(float_card.accuracy or 0, float_card, card)
+    untrained = None
+    if len(row.recipe) == 1:
+        (step,) = row.recipe
+        logits = step.strip(step.wrap(original)).predict(pixels(images.x_test), batch_size=500, verbose=0)
+        untrained = accuracy(logits, images.y_test)
+    return Outcome(float_card.accuracy or 0, untrained, float_card, card)
 
 
 def _card(model: keras.Model, original: keras.Model, images: LabelledImages, path: Path) -> tfc.Card:
@@ -109,15 +144,28 @@ def _median(card: tfc.Card) -> float:
 def table(results: list[tuple[Row, list[Outcome]]]) -> str:
     """A line for each row: means over the seeds; the loss in points with its smallest and largest value."""
     lines: list[tuple[str, ...]] = [
-        ("network", "recipe", "float acc.", "acc.", "loss, points", "may lose", "MACs", "parameters", "time, host")
+        (
+            "network",
+            "recipe",
+            "float acc.",
+            "untrained",
+            "acc.",
+            "loss, points",
+            "may lose",
+            "MACs",
+            "parameters",
+            "time, host",
+        )
     ]
     for row, outcomes in results:
+        untrained = [one.untrained_accuracy for one in outcomes if one.untrained_accuracy is not None]
         losses = [100 * (one.float_accuracy - (one.card.accuracy or 0)) for one in outcomes]
         lines.append(
             (
                 row.network.name,
                 row.name,
                 f"{statistics.mean(one.float_accuracy for one in outcomes):.4f}",
+                cell(statistics.mean(untrained) if untrained else None, ".4f"),
                 f"{statistics.mean(one.card.accuracy or 0 for one in outcomes):.4f}",
                 f"{statistics.mean(losses):.2f} ({min(losses):.2f} to {max(losses):.2f})",
                 f"{row.tolerated:.1f}",
@@ -141,7 +189,7 @@ def main(output: Path, seeds: int, only: str) -> None:
     """Measure the structural techniques on full MNIST and Fashion-MNIST."""
     output.mkdir(parents=True, exist_ok=True)
     results = []
-    for row in rows():
+    for row in rows(output):
         if only.lower() not in f"{row.network.name} {row.name}".lower():
             continue
         images = load(row.network.dataset)

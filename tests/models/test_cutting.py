@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies
 
 from tests import zoo
+from tests.models import random_graphs
 from tests.models.masked import masked
 from tfcompress.models.channels import Channels, channel_groups
 from tfcompress.models.cutting import cut
@@ -52,3 +54,145 @@ def assert_cut_equals_masked(model: keras.Model, groups: int | None = None) -> k
 @pytest.mark.parametrize("name", sorted(zoo.ZOO))
 def test_a_model_of_the_zoo_with_half_of_its_channels(name):
     assert_cut_equals_masked(zoo.make(name))
+
+
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(strategies.data())
+def test_any_model_with_half_of_its_channels(data):
+    assert_cut_equals_masked(random_graphs.model(data.draw))
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(strategies.data())
+def test_many_models_with_half_of_their_channels(data):
+    assert_cut_equals_masked(random_graphs.model(data.draw))
+
+
+def chained_residuals() -> keras.Model:
+    image = keras.Input((6, 6, 3))
+    x = L.Conv2D(6, 3, padding="same", name="stem")(image)
+    for number in range(3):
+        y = L.ReLU()(L.BatchNormalization()(L.Conv2D(4, 3, padding="same", name=f"inner{number}")(x)))
+        x = L.Add()([x, L.Conv2D(6, 3, padding="same", name=f"outer{number}")(y)])
+    return keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(x)))
+
+
+def densely_connected() -> keras.Model:
+    image = keras.Input((6, 6, 3))
+    x = L.Conv2D(4, 3, padding="same")(image)
+    for _ in range(3):
+        x = L.Concatenate()([x, L.Conv2D(3, 3, padding="same")(L.ReLU()(L.BatchNormalization()(x)))])
+    return keras.Model(image, L.Dense(2)(L.Flatten()(x)))
+
+
+def decoder() -> keras.Model:
+    """From a vector to a map, as in a generator."""
+    vector = keras.Input((5,))
+    x = L.Reshape((2, 3, 8), name="map")(L.Dense(48)(vector))
+    x = L.Conv2DTranspose(6, 3, strides=2, padding="same")(x)
+    return keras.Model(vector, L.Conv2D(1, 3, padding="same")(L.UpSampling2D()(x)))
+
+
+def squeeze_and_excitation_by_rank() -> keras.Model:
+    """A gate (batch, channels), to which the merging layer gives the missing axes."""
+    image = keras.Input((6, 6, 3))
+    x = L.Conv2D(8, 3)(image)
+    gate = L.Dense(8, activation="sigmoid")(L.Dense(2, activation="relu")(L.GlobalMaxPooling2D()(x)))
+    return keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(L.Multiply()([x, gate]))))
+
+
+def nested_twice() -> keras.Model:
+    """A nested model in the middle, called twice: its own input loses channels too."""
+    inner_input = keras.Input((6, 6, 4))
+    inner = keras.Model(inner_input, L.Add()([inner_input, L.Conv2D(4, 3, padding="same")(L.ReLU()(inner_input))]))
+    image = keras.Input((6, 6, 3))
+    x = inner(inner(L.Conv2D(4, 3, padding="same")(image)))
+    return keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(x)))
+
+
+def transformer_block() -> keras.Model:
+    words = keras.Input((5,), dtype="int32")
+    x = L.Embedding(7, 8)(words)
+    x = L.LayerNormalization()(L.Add()([x, L.MultiHeadAttention(2, 4)(x, x)]))
+    y = L.Dense(8)(L.Dense(12, activation="gelu")(x))
+    return keras.Model(words, L.Dense(2)(L.GlobalAveragePooling1D()(L.LayerNormalization()(L.Add()([x, y])))))
+
+
+def two_attentions() -> keras.Model:
+    left, right = keras.Input((5, 3)), keras.Input((7, 2))
+    x = L.MultiHeadAttention(2, 3, value_dim=5, output_shape=6)(L.Dense(6)(left), L.Dense(4)(right))
+    x = L.Attention(use_scale=True)([x, L.Dense(8)(right), L.Dense(6)(right)])
+    return keras.Model([left, right], L.Dense(2)(L.AdditiveAttention()([L.Dense(8)(x), L.Dense(8)(right)])))
+
+
+def norms() -> keras.Model:
+    image = keras.Input((4, 4, 3))
+    x = L.GroupNormalization(groups=2)(L.Conv2D(8, 1)(image))
+    x = L.LayerNormalization()(L.Conv2D(6, 1)(x))
+    x = L.RMSNormalization()(L.Conv2D(6, 1)(x))
+    x = L.BatchNormalization(scale=False)(L.PReLU()(x))
+    return keras.Model(image, L.Dense(2)(L.Flatten()(x)))
+
+
+def recurrent_stack() -> keras.Model:
+    sequence = keras.Input((5, 4))
+    x = L.GRU(6, return_sequences=True)(L.Conv1D(6, 2, padding="causal")(sequence))
+    x = L.Bidirectional(L.LSTM(3, return_sequences=True))(x)
+    return keras.Model(sequence, L.Dense(2)(L.SimpleRNN(4)(L.Dense(6)(x))))
+
+
+def shared_trunk_with_two_heads() -> keras.Model:
+    left, right = keras.Input((6, 6, 3)), keras.Input((6, 6, 3))
+    trunk = L.Conv2D(6, 3, name="trunk")
+    tops = [L.GlobalAveragePooling2D()(L.ReLU()(trunk(image))) for image in (left, right)]
+    merged = L.Dense(4, activation="relu")(L.Concatenate()([*tops, keras.ops.absolute(tops[0] - tops[1])]))
+    return keras.Model([left, right], {"same": L.Dense(1)(merged), "class": L.Dense(3)(tops[0])})
+
+
+def over_time() -> keras.Model:
+    """Operations of keras.ops: a mean over time, a transposition there and back, a sum with a number."""
+    sequence = keras.Input((6, 4))
+    x = keras.ops.transpose(L.Dense(8)(sequence) + 1.0, (0, 2, 1))
+    x = L.Conv1D(6, 1)(keras.ops.transpose(keras.ops.silu(x), (0, 2, 1)))
+    return keras.Model(sequence, L.Dense(2)(keras.ops.mean(x, axis=1)))
+
+
+@pytest.mark.parametrize(
+    ("build", "groups"),
+    [
+        (chained_residuals, 4),
+        (densely_connected, 4),
+        (decoder, 2),
+        (squeeze_and_excitation_by_rank, 2),
+        (nested_twice, 1),
+        (transformer_block, 3),
+        (two_attentions, 6),
+        (norms, 3),
+        (recurrent_stack, 5),
+        (shared_trunk_with_two_heads, 2),
+        (over_time, 2),
+    ],
+)
+def test_a_graph_with_half_of_its_channels(build, groups):
+    assert_cut_equals_masked(build(), groups)
+
+
+def test_flags_and_the_structure_of_outputs_are_kept():
+    model = shared_trunk_with_two_heads()
+    model.get_layer("trunk").trainable = False
+    found = channel_groups(model)
+    smaller = cut(model, found, half(found))
+    assert not smaller.get_layer("trunk").trainable
+    assert set(smaller.output) == {"same", "class"}
+    assert [layer.name for layer in smaller.layers] == [layer.name for layer in model.layers]
+
+
+def test_a_cut_model_is_saved_and_loaded(tmp_path):
+    model = decoder()
+    found = channel_groups(model)
+    smaller = cut(model, found, half(found))
+    smaller.save(tmp_path / "smaller.keras")
+    loaded = keras.saving.load_model(tmp_path / "smaller.keras")
+    inputs = zoo.samples(model)
+    np.testing.assert_array_equal(loaded(inputs), smaller(inputs))

@@ -37,11 +37,10 @@ class Row:
 
 
 CONTRACT = {
-    "ChannelPruning": Row(tfc.ChannelPruning(macs=0.7, round_to=1), rewrites=True, refuses=("lstm",)),
+    "ChannelPruning": Row(tfc.ChannelPruning(macs=0.7, round_to=1), rewrites=True),
     "ChannelPruning-global": Row(
         tfc.ChannelPruning(parameters=0.8, round_to=1, importance="GeometricMedian", allocation="Global"),
         rewrites=True,
-        refuses=("lstm",),
         in_file=False,
     ),
     "Distillation": Row(tfc.Distillation(alpha=0.5), in_file=False),  # it leaves the weights' values to training
@@ -53,6 +52,7 @@ CONTRACT = {
         sparsity=0.5,
         in_file=False,
     ),
+    "LowRank": Row(tfc.LowRank(ranks=1), rewrites=True),
     "MagnitudePruning": Row(tfc.MagnitudePruning(sparsity=0.5, skip=()), sparsity=0.5),
     "MagnitudePruning-scheduled": Row(
         tfc.MagnitudePruning(

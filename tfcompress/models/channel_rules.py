@@ -164,35 +164,55 @@ def _einsum_dense(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
 
 
 def _recurrent(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    """Units of SimpleRNN, GRU and LSTM; each gate has a column for each."""
-    layer, cell = call.operation, call.operation.cell
-    labels.read(call, call.inputs[0], 2, cell.kernel, 0)
-    known = labels.weights.get((id(cell.recurrent_kernel), 0))
-    ids = labels.fresh(layer.units) if known is None else known.ids
-    gates = np.tile(ids, cell.kernel.shape[1] // layer.units)
-    labels.weight(layer, cell.kernel, 1, gates, Role.MAKES)
-    labels.weight(layer, cell.recurrent_kernel, 0, ids, Role.WITHIN)
-    labels.weight(layer, cell.recurrent_kernel, 1, gates, Role.MAKES)
-    if cell.use_bias:
-        labels.weight(layer, cell.bias, len(cell.bias.shape) - 1, gates, Role.SHIFTS)
+    layer = call.operation
+    ids = _units(call, labels, layer)
     labels.setting(layer, "units", ids)
-    if not is_elementwise(layer.activation) or layer.stateful or len(call.inputs) > 1:
-        labels.keep(ids, f"are the units of {title(layer)}, which has states from outside or its own activation")
-        for tensor in call.inputs[1:]:
-            _keep(labels, tensor, f"are a state of {title(layer)}")
+    _keep_states(call, labels, ids)
     return [Label(len(tensor.shape) - 1, ids) for tensor in call.outputs]
 
 
 def _bidirectional(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    """Its inputs can go; the units of its two directions are kept."""
+    """Two directions; the units of one go with those of the other, since Keras takes them to be equally many."""
     layer = call.operation
-    for direction in (layer.forward_layer, layer.backward_layer):
+    directions = {"layer": layer.forward_layer, "backward_layer": layer.backward_layer}
+    for direction in directions.values():
         if type(direction) not in _RECURRENT:
             return barrier(call, labels, f"reach {title(layer)} around a {type(direction).__name__}")
-        labels.read(call, call.inputs[0], 2, direction.cell.kernel, 0)
+    both = []
+    for name, direction in directions.items():
+        both.append(_units(call, labels, direction))
+        labels.setting(layer, f"{name}.config.units", both[-1])
+        _keep_states(call, labels, both[-1])
+    labels.tie(*both)
+    if layer.return_state:
+        labels.keep(both[0], f"are states that {title(layer)} gives out")
+        return [None] * len(call.outputs)
+    ids = np.concatenate(both) if layer.merge_mode == "concat" else both[0]
+    return [Label(len(tensor.shape) - 1, ids) for tensor in call.outputs]
+
+
+def _units(call: LayerCall, labels: ChannelLabels, recurrent: keras.Layer) -> np.ndarray:
+    """Labels the weights of a SimpleRNN, GRU or LSTM, in which each gate has a column for each unit; gives the ids."""
+    owner, cell = call.operation, recurrent.cell
+    labels.read(call, call.inputs[0], 2, cell.kernel, 0)
+    known = labels.weights.get((id(cell.recurrent_kernel), 0))
+    ids = labels.fresh(recurrent.units) if known is None else known.ids
+    gates = np.tile(ids, cell.kernel.shape[1] // recurrent.units)
+    labels.weight(owner, cell.kernel, 1, gates, Role.MAKES)
+    labels.weight(owner, cell.recurrent_kernel, 0, ids, Role.WITHIN)
+    labels.weight(owner, cell.recurrent_kernel, 1, gates, Role.MAKES)
+    if cell.use_bias:
+        labels.weight(owner, cell.bias, len(cell.bias.shape) - 1, gates, Role.SHIFTS)
+    if not is_elementwise(recurrent.activation) or recurrent.stateful:
+        labels.keep(ids, f"are units of {title(owner)}, which is stateful or has an activation of its own")
+    return ids
+
+
+def _keep_states(call: LayerCall, labels: ChannelLabels, ids: np.ndarray) -> None:
+    """Keeps units whose first states come from outside, and the channels of these."""
     for tensor in call.inputs[1:]:
-        _keep(labels, tensor, f"are a state of {title(layer)}")
-    return [None] * len(call.outputs)
+        labels.keep(ids, f"have states from outside in {title(call.operation)}")
+        _keep(labels, tensor, f"are a state of {title(call.operation)}")
 
 
 def _multi_head_attention(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:

@@ -42,7 +42,7 @@ def cut(model: keras.Model, found: Channels, kept: Sequence[np.ndarray]) -> kera
     def replace(clone: keras.Layer, source: keras.Layer) -> keras.Layer:
         if id(source) not in cutting.layers:
             return clone
-        smaller = type(clone).from_config(clone.get_config() | cutting.settings(source, clone.get_config()))
+        smaller = type(clone).from_config(cutting.config(source, clone.get_config()))
         made.append((source, smaller))
         return smaller
 
@@ -76,14 +76,18 @@ class _Cutting:
         """For each entry whether it stays."""
         return self._stays[self._found.classes[ids]]
 
-    def settings(self, layer: keras.Layer, config: dict[str, Any]) -> dict[str, Any]:
-        """The sizes in a layer's config, counted anew."""
-        changed = {}
-        for (owner, name), sizes in self._found.labels.settings.items():
+    def config(self, layer: keras.Layer, config: dict[str, Any]) -> dict[str, Any]:
+        """A layer's config with its sizes counted anew."""
+        config = _without_shapes(config)
+        for (owner, path), sizes in self._found.labels.settings.items():
             if owner == id(layer):
                 counts = [int(self.stays(size).sum()) if isinstance(size, np.ndarray) else size for size in sizes]
-                changed[name] = counts if isinstance(config.get(name), (tuple, list)) else counts[0]
-        return changed
+                *outer, name = path.split(".")
+                table = config
+                for key in outer:
+                    table = table[key]
+                table[name] = counts if isinstance(table.get(name), (tuple, list)) else counts[0]
+        return config
 
     def input_shapes(self) -> dict[int, tuple[int | None, ...]]:
         """The shapes of nested models' inputs that lose channels."""
@@ -102,3 +106,10 @@ class _Cutting:
         for axis, places in self._places.get(id(variable), ()):
             value = np.take(value, places, axis)
         return value
+
+
+def _without_shapes(config: Any) -> Any:
+    """A config without the shapes from which layers inside it (as of Bidirectional) would be built at once."""
+    if not isinstance(config, dict):
+        return config
+    return {key: _without_shapes(value) for key, value in config.items() if key != "build_config"}
