@@ -22,6 +22,7 @@ import tfcompress as tfc
 from tfcompress.card import card_path
 from tfcompress.files import replacing, write_text
 from tfcompress.progress import task
+from tfcompress.table import cell
 from tools.datasets import MNIST, load
 from tools.train_lenet5 import compile_for
 
@@ -93,13 +94,13 @@ def _cubic(distance: np.ndarray) -> np.ndarray:
     return np.where(near < 1, (1.5 * near - 2.5) * near**2 + 1, ((2.5 - 0.5 * near) * near - 4) * near + 2)
 
 
-def z2cnn() -> keras.Model:
+def z2cnn(dropout: float = 0.3) -> keras.Model:
     """The paper's plain network: 20 channels, 21,380 weights in kernels; answers with logits."""
     inputs = features = keras.Input((28, 28, 1), name="image")
     for number in range(1, 7):
         features = layers.Conv2D(20, 3, use_bias=False, kernel_initializer="he_normal", name=f"conv{number}")(features)
         features = layers.BatchNormalization(name=f"norm{number}")(features)
-        features = layers.Dropout(0.3)(layers.ReLU()(features))
+        features = layers.Dropout(dropout)(layers.ReLU()(features))
         if number == 2:
             features = layers.MaxPooling2D()(features)
     return keras.Model(inputs, layers.Flatten()(layers.Conv2D(10, 4, name="conv7")(features)), name="z2cnn")
@@ -126,11 +127,16 @@ class Network:
     name: str
     build: Callable[[], keras.Model]
     epochs: int
-    paper_error: float
+    paper_error: float | None
 
 
-# A step of P4CNN takes about as long as two of Z2CNN, so both train for the same time; the paper's had 100 and 300.
-NETWORKS = (Network("Z2CNN", z2cnn, 20, 5.03), Network("P4CNN", p4cnn, 10, 2.28))
+# A step of P4CNN takes about as long as two of Z2CNN, so all train as long; the paper's had 100 and 300 epochs.
+# The paper's Z2CNN has dropout, which costs a short training more than it gives: the better one counts.
+NETWORKS = (
+    Network("P4CNN", p4cnn, 10, 2.28),
+    Network("Z2CNN without dropout", lambda: z2cnn(0.0), 20, None),
+    Network("Z2CNN", z2cnn, 20, 5.03),
+)
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,7 @@ class Outcome:
 
 def outcome(network: Network, seed: int, data: Callable[[], RotatedDigits], folder: Path) -> Outcome:
     """Trains and tests a network with one seed; what was done before is read."""
-    kept = folder / f"{network.name}-{seed}.json"
+    kept = folder / f"{_slug(network)}-{seed}.json"
     if kept.exists():
         return Outcome(**json.loads(kept.read_text(encoding="utf-8")))
     digits = data()
@@ -165,7 +171,11 @@ def outcome(network: Network, seed: int, data: Callable[[], RotatedDigits], fold
 
 
 def _model_file(network: Network, seed: int, folder: Path) -> Path:
-    return folder / f"{network.name}-{seed}.keras"
+    return folder / f"{_slug(network)}-{seed}.keras"
+
+
+def _slug(network: Network) -> str:
+    return network.name.replace(" ", "-")
 
 
 def _error(logits: np.ndarray, digits: np.ndarray) -> float:
@@ -174,7 +184,7 @@ def _error(logits: np.ndarray, digits: np.ndarray) -> float:
 
 def file_card(network: Network, data: Callable[[], RotatedDigits], folder: Path) -> tfc.Card:
     """The float file of the first seed, tested on all test digits and timed on this host."""
-    path = folder / f"{network.name}.tflite"
+    path = folder / f"{_slug(network)}.tflite"
     if card_path(path).exists() and (card := tfc.Card.load_beside(path)).accuracy:
         return card
     digits = data()
@@ -200,31 +210,29 @@ def table(rows: list[tuple[Network, list[Outcome], tfc.Card]]) -> str:
         cells = (
             *(network.name, f"{card.parameters:,}", f"{card.macs:,}", f"{card.size_bytes:,}"),
             *(f"{latency['median']:.3f}", str(len(errors)), f"{statistics.mean(errors):.2f}"),
-            *(f"{min(errors):.2f}", f"{max(errors):.2f}", f"{network.paper_error:.2f}"),
+            *(f"{min(errors):.2f}", f"{max(errors):.2f}", cell(network.paper_error, ".2f")),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", *_conclusions(rows)]) + "\n"
 
 
 def _conclusions(rows: list[tuple[Network, list[Outcome], tfc.Card]]) -> list[str]:
-    plain, on_group = (statistics.mean(one.error for one in outcomes) for _, outcomes, _ in rows)
-    paper = [network.paper_error for network, _, _ in rows]
+    means = {network.name: statistics.mean(one.error for one in outcomes) for network, outcomes, _ in rows}
+    on_group = means.pop("P4CNN")
+    best = min(means, key=lambda name: means[name])
     conditions = [
         f"{network.name}: {network.epochs} epochs, {min(one.seconds for one in outcomes):.0f} to "
-        f"{max(one.seconds for one in outcomes):.0f} s at a load of {max(one.load for one in outcomes):.1f}"
+        f"{max(one.seconds for one in outcomes):.0f} s at a load of up to {max(one.load for one in outcomes):.1f}, "
+        f"errors {', '.join(f'{100 * one.error:.2f}' for one in outcomes)}"
         for network, outcomes, _ in rows
     ]
-    cpu = rows[0][2].measurements[0]["cpu"]
     return [
-        f"P4CNN's error is lower by {100 * (1 - on_group / plain):.0f} % (the paper's by "
-        f"{100 * (1 - paper[1] / paper[0]):.0f} %).",
+        f"P4CNN's error is {100 * (1 - on_group / means[best]):.0f} % lower than that of {best} (in the paper "
+        f"{100 * (1 - 2.28 / 5.03):.0f} % lower than Z2CNN's).",
         "",
         f"Adam, {_LEARNING_RATE:g} falling along a cosine to zero, batches of {_BATCH}, no augmentation, all 12,000 "
-        f"training digits. {'; '.join(conditions)}, 2 cores of {cpu}. Errors of each seed: "
-        + "; ".join(
-            f"{network.name} {', '.join(f'{100 * one.error:.2f}' for one in outcomes)}" for network, outcomes, _ in rows
-        )
-        + ".",
+        f"training digits, nothing chosen by their test; 2 cores of {rows[0][2].measurements[0]['cpu']}. "
+        f"{'; '.join(conditions)}.",
     ]
 
 
@@ -252,20 +260,19 @@ def main(output: Path, seeds: int, publish: bool) -> None:
     """Train P4CNN and Z2CNN on rotated MNIST, and print their errors beside the paper's."""
     output.mkdir(parents=True, exist_ok=True)
     data = cache(rotated_mnist)
-    rows = []
-    for network in NETWORKS:
-        outcomes = [outcome(network, seed, data, output) for seed in range(seeds)]
-        rows.append((network, outcomes, file_card(network, data, output)))
+    outcomes: dict[str, list[Outcome]] = {network.name: [] for network in NETWORKS}
+    for seed in range(seeds):
+        for network in NETWORKS:
+            outcomes[network.name].append(outcome(network, seed, data, output))
+    rows = [(network, outcomes[network.name], file_card(network, data, output)) for network in NETWORKS]
     text = table(rows)
     click.echo(text)
     if publish:
         _RESULTS.mkdir(parents=True, exist_ok=True)
-        for network, outcomes, card in rows:
-            errors = ", ".join(f"{100 * one.error:.2f}" for one in outcomes)
-            note = (
-                f"Error of {network.name} on rotated MNIST, seed by seed: {errors} % (paper: {network.paper_error} %)"
-            )
-            replace(card, notes=[*card.notes, note]).save_beside(_RESULTS / f"{network.name}.tflite")
+        for network, found, card in rows:
+            errors = ", ".join(f"{100 * one.error:.2f}" for one in found)
+            note = f"Error of {network.name} on rotated MNIST, seed by seed: {errors} %"
+            replace(card, notes=[*card.notes, note]).save_beside(_RESULTS / f"{_slug(network)}.tflite")
         write_text(_RESULTS.with_suffix(".md"), _HEAD + text + _TAIL)
 
 

@@ -3,6 +3,7 @@
 import keras
 
 from tests import zoo
+from tfcompress import layers
 from tfcompress.techniques.materialized import materialized
 
 L = keras.layers
@@ -74,3 +75,17 @@ def test_what_has_no_rule_is_named() -> None:
 
 def test_indices_are_no_activations() -> None:
     assert "words" not in _places(zoo.make("embedding"))
+
+
+def test_convolutions_of_compact_networks_take_batch_norm_and_relu_in_as_plain_ones_do() -> None:
+    inner = [layers.GroupBatchNormalization(name="norm"), L.ReLU(name="relu"), layers.GroupPooling(name="pooling")]
+    chain = [layers.LiftingConv2D(2, 3, name="lifting"), *inner, layers.DoubleConv2D(2, 3, activation="relu", name="d")]
+    model = keras.Sequential([keras.Input((8, 8, 3), name="image"), *chain])
+    assert _places(model) == ["image", "relu", "d"]
+    assert materialized(model).unknown == ()
+
+
+def test_windows_that_are_pooled_and_both_parts_of_a_concatenated_relu_have_ranges_of_their_own() -> None:
+    chain = [layers.DoubleConv2D(2, 3, extra=1, pool=2, name="double"), L.ReLU(name="relu"), layers.CReLU(name="both")]
+    model = keras.Sequential([keras.Input((8, 8, 3), name="image"), *chain])
+    assert _places(model) == ["image", "double", "relu", "both"]

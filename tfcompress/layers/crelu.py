@@ -33,3 +33,7 @@ class CReLU(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The output's shape."""
         return (*input_shape[:-1], 2 * input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """No argument but Keras' own."""
+        return dict(super().get_config())

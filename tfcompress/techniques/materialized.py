@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from tfcompress.layers import CReLU, FilterBankConv2D, GroupPooling
 from tfcompress.models.graph import graph_of, input_layers, is_model, run
 from tfcompress.transforms.activation_range import ActivationRange, FixedRange
 
@@ -22,7 +23,7 @@ _KERNELS = (
 _ACTIVATIONS = (_L.Activation, _L.ReLU, _L.LeakyReLU, _L.PReLU, _L.ELU)
 _ARITHMETIC = (_L.Add, _L.Subtract, _L.Multiply, _L.Average)
 _COMPUTING = (
-    *(_L.BatchNormalization, _L.Concatenate, _L.Rescaling, _L.Normalization, _L.Dot),
+    *(_L.BatchNormalization, _L.Concatenate, _L.Rescaling, _L.Normalization, _L.Dot, CReLU, FilterBankConv2D),
     *(_L.GlobalAveragePooling1D, _L.GlobalAveragePooling2D, _L.GlobalAveragePooling3D),
 )
 _ABSENT_IN_INFERENCE = (
@@ -34,7 +35,7 @@ _HANDING_ON = (
     *(_L.GlobalMaxPooling1D, _L.GlobalMaxPooling2D, _L.GlobalMaxPooling3D, _L.Maximum, _L.Minimum, _L.Embedding),
     *(_L.ZeroPadding1D, _L.ZeroPadding2D, _L.ZeroPadding3D, _L.Cropping1D, _L.Cropping2D, _L.Cropping3D),
     *(_L.UpSampling1D, _L.UpSampling2D, _L.UpSampling3D, _L.Flatten, _L.Reshape, _L.Permute, _L.RepeatVector),
-    *(_L.Masking, _L.Softmax),
+    *(_L.Masking, _L.Softmax, GroupPooling),
 )
 
 # `keras.ops` nodes are told by the names of their classes, which Keras keeps private.
@@ -149,8 +150,8 @@ def _keeps(call: _Call) -> bool:
     if isinstance(reader, (FixedRange, ActivationRange)) or _is(reader, (_L.Concatenate,), {"Concatenate"}):
         return False
     if isinstance(reader, _L.BatchNormalization) and _on_channels(reader):
-        return not (isinstance(operation, _KERNELS) and _activation(operation) == "linear")
-    if _activation(reader) in _FUSED_RELUS and not isinstance(reader, _KERNELS):
+        return not (_multiplies(operation) and _activation(operation) == "linear")
+    if _activation(reader) in _FUSED_RELUS and not _multiplies(reader):
         return not _takes_relu(operation)
     return True
 
@@ -166,9 +167,15 @@ def _only_reader(call: _Call) -> keras.Operation | None:
 
 def _takes_relu(operation: keras.Operation) -> bool:
     """Whether TFLite's operator for this one can end in a ReLU."""
-    if isinstance(operation, _KERNELS):
+    if _multiplies(operation):
         return _activation(operation) == "linear"
     return _is(operation, (*_ARITHMETIC, _L.BatchNormalization), _ARITHMETIC_OPS)
+
+
+def _multiplies(operation: keras.Operation) -> bool:
+    """Whether an operation ends in one of TFLite's that take a batch norm and a ReLU in."""
+    combined = isinstance(operation, FilterBankConv2D) and operation.bank_filters > operation.channels
+    return isinstance(operation, (*_KERNELS, FilterBankConv2D)) and not combined
 
 
 def _activation(operation: keras.Operation) -> str | None:
