@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tfcompress.models.folding import fold
     from tfcompress.models.loading import load
     from tfcompress.models.profile import Profile, profile
+    from tfcompress.models.student import student
     from tfcompress.packing.packing import pack
     from tfcompress.packing.unpacking import unpack
     from tfcompress.recipe import Recipe
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tfcompress.techniques.channel_pruning import ChannelPruning
     from tfcompress.techniques.distillation import Distillation
     from tfcompress.techniques.importances import Taylor
+    from tfcompress.techniques.low_rank import LowRank
     from tfcompress.techniques.magnitude_pruning import MagnitudePruning
     from tfcompress.techniques.quantization_aware import QuantizationAware
     from tfcompress.techniques.sensitivity import sensitivity
@@ -61,6 +63,7 @@ _HOMES = {
     "Linear": "tfcompress.teaching.objective",
     "LogitRegression": "tfcompress.teaching.logit_regression",
     "LogitsCache": "tfcompress.teaching.logits_cache",
+    "LowRank": "tfcompress.techniques.low_rank",
     "MagnitudePruning": "tfcompress.techniques.magnitude_pruning",
     "MofN": "tfcompress.transforms.patterns",
     "PolynomialDecay": "tfcompress.transforms.schedules",
@@ -92,6 +95,7 @@ _HOMES = {
     "predict": "tfcompress.runtime.session",
     "profile": "tfcompress.models.profile",
     "sensitivity": "tfcompress.techniques.sensitivity",
+    "student": "tfcompress.models.student",
     "strip": "tfcompress.techniques.technique",
     "unpack": "tfcompress.packing.unpacking",
 }
@@ -112,6 +116,7 @@ __all__ = [
     "Linear",
     "LogitRegression",
     "LogitsCache",
+    "LowRank",
     "MagnitudePruning",
     "MofN",
     "PolynomialDecay",
@@ -146,6 +151,7 @@ __all__ = [
     "profile",
     "sensitivity",
     "strip",
+    "student",
     "unpack",
 ]
 

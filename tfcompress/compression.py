@@ -20,6 +20,7 @@ from tfcompress.errors import FormatError, RecipeError, TfCompressWarning
 from tfcompress.files import replacing, sha256, zlib_bytes
 from tfcompress.models.loading import check_finite, load
 from tfcompress.models.profile import profile
+from tfcompress.notes import collecting
 from tfcompress.progress import Task, task
 from tfcompress.recipe import Recipe
 from tfcompress.table import aligned, cell
@@ -212,8 +213,8 @@ class _EpochProgress(keras.callbacks.Callback):
 
 @contextmanager
 def _collected(notes: list[str]) -> Iterator[None]:
-    """Puts what tfcompress warns about inside the block into `notes`; other warnings go on as they would."""
-    with warnings.catch_warnings(record=True) as caught:
+    """Puts what tfcompress notes and warns about inside the block into `notes`; other warnings go on as they would."""
+    with warnings.catch_warnings(record=True) as caught, collecting(notes):
         warnings.simplefilter("always", TfCompressWarning)
         yield
     for warning in caught:

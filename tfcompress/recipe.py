@@ -12,6 +12,7 @@ from tfcompress.errors import RecipeError, suggestion
 from tfcompress.files import write_text
 from tfcompress.techniques.channel_pruning import ChannelPruning
 from tfcompress.techniques.distillation import Distillation
+from tfcompress.techniques.low_rank import LowRank
 from tfcompress.techniques.magnitude_pruning import MagnitudePruning
 from tfcompress.techniques.quantization_aware import QuantizationAware
 from tfcompress.techniques.technique import Technique
@@ -21,6 +22,7 @@ from tfcompress.techniques.weight_clustering import WeightClustering
 TECHNIQUES: dict[str, type[Technique]] = {
     "ChannelPruning": ChannelPruning,
     "Distillation": Distillation,
+    "LowRank": LowRank,
     "MagnitudePruning": MagnitudePruning,
     "QuantizationAware": QuantizationAware,
     "Together": Together,

@@ -1,0 +1,131 @@
+"""A factorized layer as plain Keras layers: they carry the original's stride, padding, bias and activation."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfcompress.models.graph import LayerCall
+from tfcompress.transforms.stages import Shape, Sizes, Stage
+
+_FACTORIZED = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D)
+
+
+class Chain:
+    """Layers that are called one after the other, where a graph called one."""
+
+    def __init__(self, layers: Sequence[keras.Layer]) -> None:
+        self.layers = tuple(layers)
+
+    def __call__(self, inputs: Any) -> Any:
+        """The output of the last."""
+        for layer in self.layers:
+            inputs = layer(inputs)
+        return inputs
+
+
+def refusal(layer: keras.Layer) -> str | None:
+    """Why a layer is none of those that can be factorized, or None."""
+    if type(layer) not in _FACTORIZED:
+        return type(layer).__name__
+    if getattr(layer, "groups", 1) != 1:
+        return f"{type(layer).__name__} in {layer.groups} groups"
+    if layer.lora_enabled or getattr(layer, "quantization_mode", None):
+        return "quantized or with LoRA"
+    return None
+
+
+def kernel_of(layer: keras.Layer) -> np.ndarray:
+    """The kernel as (height, width, in, out); a sequence has the width 1, a dense layer both 1."""
+    kernel = np.asarray(keras.ops.convert_to_numpy(layer.kernel), "float32")
+    if kernel.ndim == 2:
+        return kernel[None, None]
+    return kernel[:, None] if kernel.ndim == 3 else kernel
+
+
+def sizes_of(call: LayerCall) -> Sizes:
+    """Height and width before and after a call; where they are open, those of a call that makes one output."""
+    layer = call.operation
+    if isinstance(layer, keras.layers.Dense):
+        positions = prod(size or 1 for size in call.input_shape[1:-1])
+        return Sizes((positions, 1), (positions, 1))
+    spatial = slice(1, -1) if layer.data_format == "channels_last" else slice(2, None)
+    before, after = call.input_shape[spatial], call.output_shape[spatial]
+    known = [
+        (size, made) if size and made else (stride, 1)
+        for size, made, stride in zip(before, after, layer.strides, strict=True)
+    ]
+    (height, made_height), (width, made_width) = [*known, (1, 1)][:2]
+    return Sizes((height, width), (made_height, made_width))
+
+
+def layers_for(source: keras.Layer, stages: Sequence[Stage], factors: Sequence[np.ndarray]) -> list[keras.Layer]:
+    """The chain in place of `source`, built, with the factors as kernels.
+
+    The last layer takes the name of `source`, its bias and its activation; the others are linear and without bias.
+
+    Args:
+        source: A built Dense, Conv1D or Conv2D. It is not changed.
+        stages: What the layers are.
+        factors: Their kernels, (height, width, in, out).
+    """
+    made = []
+    channels = stages[0].shape[2]
+    for number, (stage, factor) in enumerate(zip(stages, factors, strict=True), 1):
+        last = number == len(stages)
+        layer = _layer(source, stage, last=last, name=source.name if last else f"{source.name}_factor{number}")
+        layer.build(_shape(source, channels))
+        kernel = factor.reshape(layer.kernel.shape)
+        layer.set_weights([kernel, source.bias.numpy()] if last and source.use_bias else [kernel])
+        layer.trainable = source.trainable
+        channels = channels if stage.depthwise else stage.shape[3]
+        made.append(layer)
+    return made
+
+
+def _layer(source: keras.Layer, stage: Stage, *, last: bool, name: str) -> keras.Layer:
+    """One layer of the chain, unbuilt."""
+    own: dict[str, Any] = {"name": name, "dtype": source.dtype_policy, "use_bias": last and source.use_bias}
+    regularizer = "depthwise_regularizer" if stage.depthwise else "kernel_regularizer"
+    own[regularizer] = source.kernel_regularizer
+    if last:
+        names = ["activation", "bias_regularizer", "bias_constraint", "activity_regularizer"]
+        own |= {setting: getattr(source, setting) for setting in names}
+    if isinstance(source, keras.layers.Dense):
+        return keras.layers.Dense(stage.shape[3], **own)
+    own |= _geometry(source, stage)
+    if stage.depthwise:
+        kind = keras.layers.DepthwiseConv2D if len(source.kernel_size) == 2 else keras.layers.DepthwiseConv1D
+        return kind(**own)
+    return type(source)(stage.shape[3], **own)
+
+
+def _geometry(source: keras.Layer, stage: Stage) -> dict[str, Any]:
+    """Window, stride, dilation and padding: what the stage carries of the original's, along each axis."""
+    rank = len(source.kernel_size)
+    carries = stage.carries[:rank]
+    return {
+        "kernel_size": stage.shape[:rank],
+        "strides": tuple(one if carried else 1 for one, carried in zip(source.strides, carries, strict=True)),
+        "dilation_rate": tuple(
+            one if carried else 1 for one, carried in zip(source.dilation_rate, carries, strict=True)
+        ),
+        "padding": source.padding,
+        "data_format": source.data_format,
+    }
+
+
+def _shape(source: keras.Layer, channels: int) -> tuple[int | None, ...]:
+    """An input shape with this many channels, to build a layer of the chain by."""
+    rank = 0 if isinstance(source, keras.layers.Dense) else len(source.kernel_size)
+    if rank and source.data_format == "channels_first":
+        return (None, channels, *([None] * rank))
+    return (None, *([None] * rank), channels)
+
+
+def shape_of(kernel: np.ndarray) -> Shape:
+    """The shape of a kernel, for the type checker."""
+    height, width, channels, filters = kernel.shape
+    return height, width, channels, filters

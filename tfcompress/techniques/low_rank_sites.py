@@ -1,0 +1,172 @@
+"""The layers of a model that are to be factorized, with their ranks, and why the others are not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import keras
+import numpy as np
+
+from tfcompress.models.graph import graph_of, trace
+from tfcompress.models.profile import profile
+from tfcompress.techniques.factorized import kernel_of, refusal, shape_of, sizes_of
+from tfcompress.techniques.kernels import kernels_of
+from tfcompress.techniques.layer_patterns import LayerSettings
+from tfcompress.techniques.low_rank_plan import ASKED
+from tfcompress.transforms.factorizations import CP, SVD, Factorization
+from tfcompress.transforms.ranks import Budget, Candidate, RankChoice, Ranks
+from tfcompress.transforms.stages import Cost, Shape, Sizes, Stage, cost
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """One layer, and how it is factorized.
+
+    Attributes:
+        layer: The layer.
+        factorization: The kind of chain that it becomes.
+        calls: The sizes at each of its calls.
+        ranks: The ranks of the chain; empty until they are chosen.
+    """
+
+    layer: keras.Layer
+    factorization: Factorization
+    calls: tuple[Sizes, ...]
+    ranks: Ranks = ()
+
+    @cached_property
+    def kernel(self) -> np.ndarray:
+        """(height, width, in, out)."""
+        return kernel_of(self.layer)
+
+    @property
+    def shape(self) -> Shape:
+        """Of the kernel."""
+        return shape_of(self.kernel)
+
+    @property
+    def original(self) -> Cost:
+        """What the layer costs as it is."""
+        return cost([Stage(self.shape, (True, True))], self.calls)
+
+    def stages(self, ranks: Ranks) -> tuple[Stage, ...]:
+        """The chain with given ranks."""
+        return self.factorization.stages(self.shape, ranks)
+
+    def cost(self, ranks: Ranks) -> Cost:
+        """What the chain costs with given ranks."""
+        return cost(self.stages(ranks), self.calls)
+
+    def factors(self) -> list[np.ndarray]:
+        """The kernels of the chain with the site's ranks."""
+        return self.factorization.factors(self.kernel, self.ranks)
+
+    @property
+    def candidate(self) -> Candidate:
+        """The layer as the choice of ranks sees it."""
+        return Candidate(self.layer.name, self.factorization.matrices(self.kernel), self.cost, self.original)
+
+
+@dataclass(frozen=True)
+class Work:
+    """The layers to factorize, and the name of each other layer with a kernel and why it is left alone."""
+
+    sites: tuple[Site, ...]
+    left: tuple[tuple[str, str], ...]
+
+
+def find_work(
+    model: keras.Model,
+    settings: LayerSettings,
+    ranks: RankChoice,
+    convolution: Factorization,
+    dense: Factorization,
+) -> Work:
+    """Chooses for every layer with a kernel its factorization and its ranks.
+
+    Args:
+        model: A plain model.
+        settings: A choice of ranks or a factorization for particular layers.
+        ranks: The choice for all others.
+        convolution: The factorization of convolutions.
+        dense: The factorization of dense layers.
+
+    Raises:
+        RecipeError: A layer cannot have its ranks, or the budget cannot be met.
+    """
+    calls = _calls(model)
+    left: dict[int, tuple[str, str]] = {}
+    sites: dict[int, Site] = {}
+    for layer in {id(kernel.layer): kernel.layer for kernel in kernels_of(model)}.values():
+        own = settings.own.get(id(layer))
+        usual = dense if isinstance(layer, keras.layers.Dense) else convolution
+        kind = own if isinstance(own, Factorization) else usual
+        reason = _reason(layer, settings) or _misfit(kind, layer)
+        if reason:
+            left[id(layer)] = layer.name, reason
+        else:
+            sites[id(layer)] = Site(layer, _fitting(kind, layer), calls[id(layer)])
+    chosen = _chosen(model, sites, settings, ranks)
+    for key, site in sites.items():
+        if key not in chosen:
+            left[key] = site.layer.name, "the budget is met without it"
+        elif not site.cost(chosen[key]).saves(site.original):
+            left[key] = site.layer.name, f"would not be cheaper with ranks {', '.join(map(str, chosen[key]))}"
+    kept = [replace(site, ranks=chosen[key]) for key, site in sites.items() if key not in left]
+    return Work(tuple(kept), tuple(left.values()))
+
+
+def _calls(model: keras.Model) -> dict[int, tuple[Sizes, ...]]:
+    """The sizes at each call of each layer that can be factorized."""
+    graph = graph_of(model)
+    inputs = [keras.KerasTensor((1, *tensor.shape[1:]), tensor.dtype, name=tensor.name) for tensor in graph.inputs]
+    found: dict[int, tuple[Sizes, ...]] = {}
+    for call in trace(graph, inputs)[0]:
+        if isinstance(call.operation, keras.Layer) and refusal(call.operation) is None:
+            found[id(call.operation)] = (*found.get(id(call.operation), ()), sizes_of(call))
+    return found
+
+
+def _reason(layer: keras.Layer, settings: LayerSettings) -> str | None:
+    """Why a layer is left alone before any rank is chosen."""
+    if id(layer) in settings.skipped:
+        return f"{ASKED}{settings.skipped[id(layer)]!r}"
+    return refusal(layer) or ("its kernel is zero" if not np.any(kernel_of(layer)) else None)
+
+
+def _misfit(kind: Factorization, layer: keras.Layer) -> str | None:
+    """Why a layer cannot have this factorization, or None."""
+    if not isinstance(kind, CP) or isinstance(layer, keras.layers.Dense):
+        return None
+    if len(set(layer.strides)) > 1:
+        return f"no depthwise convolution has strides of {' and '.join(map(str, layer.strides))}"
+    return "no depthwise convolution is causal" if layer.padding == "causal" else None
+
+
+def _fitting(kind: Factorization, layer: keras.Layer) -> Factorization:
+    """The factorization as a layer needs it: a 1 x 1 has in and out only, and strides join the window of a CP."""
+    window = getattr(layer, "kernel_size", (1,))
+    if set(window) == {1} and not isinstance(kind, SVD):
+        return SVD()
+    if isinstance(kind, CP) and set(layer.strides) != {1}:
+        return CP(joined=True)
+    return kind
+
+
+def _chosen(
+    model: keras.Model, sites: Mapping[int, Site], settings: LayerSettings, ranks: RankChoice
+) -> dict[int, Ranks]:
+    """The ranks of each layer; those of the model's choice see what the layers with one of their own will cost."""
+    chosen: dict[int, Ranks] = {}
+    elsewhere = macs = profile(model).macs if isinstance(ranks, Budget) else 0
+    usual = {}
+    for key, site in sites.items():
+        own = settings.own.get(key)
+        if isinstance(own, RankChoice):
+            chosen[key] = own.ranks(site.candidate)
+            found = site.cost(chosen[key])
+            elsewhere -= site.original.macs - found.macs if found.saves(site.original) else 0
+        else:
+            usual[key] = site.candidate
+            elsewhere -= site.original.macs
+    return chosen | ranks.of_all(usual, macs, elsewhere)

@@ -1,0 +1,284 @@
+"""How ranks are chosen: for one layer by its singular values or its cost, or for all layers by a budget."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tfcompress.errors import RecipeError
+from tfcompress.transforms.decompositions import singular_values
+from tfcompress.transforms.named import named
+from tfcompress.transforms.stages import Cost
+from tfcompress.transforms.vbmf import vbmf_rank
+
+Ranks = tuple[int, ...]
+_STEPS = 60
+"""Of a bisection, and of the grid of energies from which a budget chooses."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One layer that may be factorized.
+
+    Attributes:
+        name: Of the layer, for errors.
+        matrices: Those whose ranks are to be chosen.
+        cost: What the factorized layer costs with given ranks.
+        original: What the layer costs now.
+    """
+
+    name: str
+    matrices: tuple[np.ndarray, ...]
+    cost: Callable[[Ranks], Cost]
+    original: Cost
+
+    @property
+    def full(self) -> Ranks:
+        """The full rank of each matrix."""
+        return tuple(min(matrix.shape) for matrix in self.matrices)
+
+    @cached_property
+    def singular_values(self) -> tuple[np.ndarray, ...]:
+        """Those of each matrix, the largest first."""
+        return tuple(singular_values(matrix) for matrix in self.matrices)
+
+    def with_energy(self, energy: float) -> Ranks:
+        """For each matrix the smallest rank with this share of its energy."""
+        return tuple(energy_rank(values, energy) for values in self.singular_values)
+
+    def lost(self, ranks: Ranks) -> float:
+        """The largest share of a matrix's energy that these ranks leave out; the kernel loses at least this."""
+        return max(
+            float((values[rank:] ** 2).sum() / (values**2).sum())
+            for values, rank in zip(self.singular_values, ranks, strict=True)
+        )
+
+
+class RankChoice(ABC):
+    """A way to choose ranks."""
+
+    @abstractmethod
+    def ranks(self, candidate: Candidate) -> Ranks:
+        """The ranks of one layer.
+
+        Raises:
+            RecipeError: The layer cannot have them; the message names it.
+        """
+
+    def of_all(self, candidates: Mapping[int, Candidate], macs: int, elsewhere: int) -> dict[int, Ranks]:
+        """The ranks of each layer that is to be factorized.
+
+        Args:
+            candidates: The layers.
+            macs: Those of the whole model as it is.
+            elsewhere: Those that will be left in all other layers.
+        """
+        return {key: self.ranks(candidate) for key, candidate in candidates.items()}
+
+
+@dataclass(frozen=True)
+class Fixed(RankChoice):
+    """Given ranks.
+
+    Args:
+        rank: A number for all, which each matrix with a smaller full rank cuts to that; or one number for each.
+
+    Raises:
+        RecipeError: A rank is below 1; for a layer, above its full rank.
+    """
+
+    rank: int | Sequence[int]
+
+    def __post_init__(self) -> None:
+        given = (self.rank,) if isinstance(self.rank, (int, float)) else tuple(self.rank)
+        for rank in given:
+            if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
+                raise RecipeError(f"A rank must be a whole number from 1, not {rank!r}.")
+        object.__setattr__(self, "rank", given[0] if isinstance(self.rank, int) else given)
+
+    def ranks(self, candidate: Candidate) -> Ranks:
+        """The ranks as given."""
+        full = candidate.full
+        if isinstance(self.rank, int):
+            wanted = tuple(min(self.rank, most) for most in full)
+            above = self.rank > max(full)
+        else:
+            wanted = tuple(self.rank)
+            if len(wanted) != len(full):
+                raise RecipeError(
+                    f"Layer '{candidate.name}' has {len(full)} ranks, and {len(wanted)} are given: {list(wanted)}."
+                )
+            above = any(rank > most for rank, most in zip(wanted, full, strict=True))
+        if above:
+            raise RecipeError(
+                f"Layer '{candidate.name}' has the full rank {_text(full)}, and {_text(self.rank)} is asked for. Give "
+                "a smaller rank, in `layers` for this layer alone, or leave the layer out with `skip`."
+            )
+        return wanted
+
+
+@dataclass(frozen=True)
+class Energy(RankChoice):
+    """The smallest ranks with a share of the energy: sum of the r largest s^2 >= energy * sum of all s^2.
+
+    Args:
+        energy: The share, in (0, 1).
+
+    Example:
+        >>> energy_rank(np.array([3.0, 2.0, 1.0]), 0.9)
+        2
+    """
+
+    energy: float = 0.9
+
+    def __post_init__(self) -> None:
+        _check_share("energy", self.energy)
+
+    def ranks(self, candidate: Candidate) -> Ranks:
+        """By each matrix's singular values."""
+        return candidate.with_energy(self.energy)
+
+
+@dataclass(frozen=True)
+class VBMF(RankChoice):
+    """The rank of the signal, if the kernel is signal plus noise; nothing to set. See `vbmf_rank`.
+
+    Where all is noise, as in a kernel that was never trained, the rank is 1.
+    """
+
+    def ranks(self, candidate: Candidate) -> Ranks:
+        """By each matrix's singular values."""
+        pairs = zip(candidate.singular_values, candidate.matrices, strict=True)
+        return tuple(max(1, vbmf_rank(values, matrix.shape)) for values, matrix in pairs)
+
+
+@dataclass(frozen=True)
+class Ratio(RankChoice):
+    """The largest ranks, all the same share of their full ones, with which a layer keeps a share of its cost.
+
+    Args:
+        ratio: The share of its MACs and of its weights that a layer may keep, in (0, 1).
+    """
+
+    ratio: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_share("ratio", self.ratio)
+
+    def ranks(self, candidate: Candidate) -> Ranks:
+        """By what the layer costs."""
+        most = Cost(int(self.ratio * candidate.original.macs), int(self.ratio * candidate.original.weights))
+
+        def scaled(share: float) -> Ranks:
+            return tuple(max(1, int(share * full)) for full in candidate.full)
+
+        low, high = 0.0, 1.0
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            found = candidate.cost(scaled(middle))
+            fits = found.macs <= most.macs and found.weights <= most.weights
+            low, high = (middle, high) if fits else (low, middle)
+        return scaled(low)
+
+
+@dataclass(frozen=True)
+class Budget(RankChoice):
+    """Ranks with which the whole model keeps a share of its MACs, where they cost the least energy.
+
+    Each layer offers its ranks on a grid of energies, and to stay as it is. What it loses is weighed against its MACs
+    with one price for all layers, the smallest at which the model stays within the budget.
+
+    Args:
+        macs: The share of the model's MACs to keep, in (0, 1).
+    """
+
+    macs: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_share("macs", self.macs)
+
+    def ranks(self, candidate: Candidate) -> Ranks:
+        """Refused: a budget is one for all layers."""
+        raise RecipeError(f"Budget is for the whole model, not for layer '{candidate.name}'. Give it as `ranks`.")
+
+    def of_all(self, candidates: Mapping[int, Candidate], macs: int, elsewhere: int) -> dict[int, Ranks]:
+        """The ranks of the layers that are factorized; the others stay as they are."""
+        options = {key: _options(candidate) for key, candidate in candidates.items()}
+
+        def chosen(price: float) -> dict[int, "_Option"]:
+            return {key: min(own, key=lambda one: one.lost + price * one.macs / macs) for key, own in options.items()}
+
+        def total(choice: Mapping[int, "_Option"]) -> int:
+            return elsewhere + sum(option.macs for option in choice.values())
+
+        low, high = 0.0, 1e9
+        best = chosen(high)
+        if total(best) > self.macs * macs:
+            least = total(best) / macs
+            raise RecipeError(
+                f"Budget: {self.macs:g} of the model's {macs:,} MACs cannot be reached. With all ranks at their least "
+                f"{least:.3f} of them are left. Ask for at least {_up(least)}, factorize more layers, or cut channels "
+                "first."
+            )
+        for _ in range(2 * _STEPS):
+            middle = np.sqrt(max(low, 1e-9) * high)
+            choice = chosen(middle)
+            if total(choice) <= self.macs * macs:
+                best, high = choice, middle
+            else:
+                low = middle
+        return {key: option.ranks for key, option in best.items() if option.ranks is not None}
+
+
+@dataclass(frozen=True)
+class _Option:
+    """What a layer costs and loses with some ranks, or as it is."""
+
+    ranks: Ranks | None
+    macs: int
+    lost: float
+
+
+def _options(candidate: Candidate) -> list[_Option]:
+    """The choices that a budget has for one layer; those that save nothing are none."""
+    found = {candidate.with_energy(energy) for energy in np.linspace(0.02, 0.9999, _STEPS)}
+    found.add(tuple(1 for _ in candidate.full))
+    options = [_Option(None, candidate.original.macs, 0.0)]
+    for ranks in sorted(found):
+        cost = candidate.cost(ranks)
+        if cost.saves(candidate.original):
+            options.append(_Option(ranks, cost.macs, candidate.lost(ranks)))
+    return options
+
+
+def energy_rank(values: np.ndarray, energy: float) -> int:
+    """The smallest rank whose singular values hold this share of the sum of squares; at least 1."""
+    squares = values**2
+    return int(min(np.searchsorted(np.cumsum(squares), energy * squares.sum() * (1 - 1e-12)) + 1, len(values)))
+
+
+RANK_CHOICES: dict[str, type[RankChoice]] = {kind.__name__: kind for kind in (Budget, Energy, Fixed, Ratio, VBMF)}
+
+
+def make_rank_choice(value: Any) -> RankChoice:
+    """The choice itself, or the one that a rank, a name or a recipe's table stands for."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Fixed(value)
+    return named("choice of ranks", value, RANK_CHOICES)
+
+
+def _check_share(what: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
+        raise RecipeError(f"{what} must be a share in (0, 1), not {value!r}.")
+
+
+def _text(ranks: int | Sequence[int]) -> str:
+    return str(ranks) if isinstance(ranks, int) else ", ".join(map(str, ranks))
+
+
+def _up(share: float) -> float:
+    """Rounded up, so that what is advised can be reached."""
+    return float(np.ceil(share * 1000) / 1000)
