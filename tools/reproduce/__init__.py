@@ -1,0 +1,1 @@
+"""Experiments of papers, made again with tfcompress."""
