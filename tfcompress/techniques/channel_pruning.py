@@ -20,7 +20,7 @@ from tfcompress.models.profile import Profile
 from tfcompress.models.surgery import layers_of
 from tfcompress.models.widths import Widths, widths_of
 from tfcompress.techniques.importances import L2, Importance, InMemory, Taylor, make_importance
-from tfcompress.techniques.kernels import wrap_kernels
+from tfcompress.techniques.kernels import has_established, wrap_kernels
 from tfcompress.techniques.technique import Property, Technique, check_not_wrapped
 from tfcompress.transforms.channel_allocations import ChannelAllocation, Uniform, make_channel_allocation
 
@@ -176,7 +176,7 @@ class ChannelPruning(Technique):
         if not found.groups:
             raise ModelError(f"ChannelPruning: model '{model.name}' has no channels that could be removed. {found}.")
         smaller = cut(model, found, self._chosen(model, found))
-        return wrap_kernels(smaller, {})
+        return wrap_kernels(smaller, {}) if has_established(smaller) else smaller
 
     def _chosen(self, model: keras.Model, found: Channels) -> list[np.ndarray]:
         """For each group the numbers of the channels that stay."""

@@ -147,6 +147,14 @@ class WeightTechnique(Technique):
         return chosen
 
 
+def has_established(model: keras.Model) -> bool:
+    """Whether a kernel of a plain model has zeros or clusters that training would undo if nothing kept them."""
+    return any(
+        keeping(kernel.variable.numpy(), channel_axes(kernel.layer, kernel.variable), frozenset())
+        for kernel in kernels_of(model)
+    )
+
+
 def wrap_kernels(
     model: keras.Model,
     stacks: Mapping[Kernel, Sequence[Transform]],
