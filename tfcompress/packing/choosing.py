@@ -22,6 +22,8 @@ _LEAST_USE = 8  # elements for each entry of a codebook of large ones
 _TINY = 48  # bytes, which no model can pay for
 _BITS_A_LENGTH = 3.0  # what the length of a Huffman code costs, about
 _HEADER_BITS = 24.0
+_QUICK, _THOROUGH = 1, 9  # levels of deflate; on sparse weights the second takes sixty times as long
+_QUICK_LOSS = 1.3  # more than this it never gains over the first
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,6 @@ def choose(data: np.ndarray, region: Region, codings: Collection[str]) -> Choice
         codings: The names of those allowed; raw always is.
     """
     candidates = [_made(Choice(Stream(Coding.RAW, len(data), len(data)), data.tobytes()))]
-    if "deflate" in codings:
-        payload = deflate(data)
-        candidates.append(_made(Choice(Stream(Coding.DEFLATE, len(data), len(payload)), payload)))
     if "lzma" in codings and region.name == REST:
         candidates += [_made(_lzma(data, Lzma(*settings))) for settings in _LZMA_SETTINGS]
     if len(data) > _TINY:
@@ -62,12 +61,16 @@ def choose(data: np.ndarray, region: Region, codings: Collection[str]) -> Choice
             candidates.append(_paper(data, books))
         if "modelled" in codings:
             candidates.append(_modelled(data, _symbols_to_model(data, region, books), region))
-    return min(candidates, key=lambda candidate: candidate.bits).make()
+    best = min(candidates, key=lambda candidate: candidate.bits)
+    if "deflate" in codings and 8 * len(_deflated(data, _QUICK)) < _QUICK_LOSS * best.bits:
+        payload = _deflated(data, _THOROUGH)
+        best = min(best, _made(Choice(Stream(Coding.DEFLATE, len(data), len(payload)), payload)), key=lambda c: c.bits)
+    return best.make()
 
 
-def deflate(data: np.ndarray) -> bytes:
-    """The data deflated at the highest level, without a header."""
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
+def _deflated(data: np.ndarray, level: int) -> bytes:
+    """The data deflated without a header."""
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
     return compressor.compress(data.data) + compressor.flush()
 
 

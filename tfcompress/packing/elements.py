@@ -62,6 +62,10 @@ class Elements:
         if self.transform is Transform.CODEBOOK:
             values = np.frombuffer(data, _UNSIGNED[self.width])
             entries = np.array(self.codebook, np.uint32)
+            if self.width < 4:
+                numbers = np.zeros(1 << 8 * self.width, np.uint16)
+                numbers[entries] = np.arange(len(entries))
+                return [numbers[values]]
             order = np.argsort(entries)
             return [order.astype(np.uint16)[np.searchsorted(entries[order], values)]]
         return [data]

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfcompress.packing.classes import MOST_POSITIONS, Classes, Grid
-from tfcompress.packing.frequencies import coded, scaled, weights
+from tfcompress.packing.frequencies import coded
 from tfcompress.packing.margins import density_levels, scale_levels
 from tfcompress.packing.modelled import MOST_HISTORY, Flags, Row, Tables
 
-_PRECISION = 14
 _STEPS = (0.3, 0.6, 1.2)  # of the logit of a flag, or of the logarithm of a scale, from class to class
 _MOST_CONTEXTS = 48
 _SPLIT_SHARE = 0.25  # of the background, from which on flags pay
@@ -81,27 +80,19 @@ _NO_FLAGS = Flags(0, 0, False, Classes(), Tables(1, np.ones((1, 2), np.int64)))
 def _flag_counts(grid: Grid, model: Flags, flags: np.ndarray) -> np.ndarray:
     """How often each flag came in each context."""
     scanned = grid.scanned(flags).astype(np.uint8)
-    contexts = flag_contexts(model, grid, scanned)
+    contexts = _flag_contexts(model, grid, scanned)
     counts = np.bincount(2 * contexts + scanned, minlength=2 * model.classes.contexts << model.history)
     return counts.reshape(-1, 2)
 
 
-def flag_contexts(model: Flags, grid: Grid, scanned: np.ndarray, steps: int = 0) -> np.ndarray:
-    """The contexts of flags in the order of the coder, those before them counted.
-
-    Args:
-        model: Of the flags.
-        grid: Their axes.
-        scanned: The flags.
-        steps: Not used.
-    """
+def _flag_contexts(model: Flags, grid: Grid, scanned: np.ndarray) -> np.ndarray:
+    """The contexts of flags in the order of the coder, with those before them as if there were one lane."""
     contexts = model.contexts(grid)
     if model.history:
-        masks = model.masks(grid)
         before = np.zeros(len(scanned), np.uint8)
         for distance in range(1, model.history + 1):
             before[distance:] |= scanned[:-distance] << distance - 1
-        contexts |= before & masks
+        contexts |= before & model.masks(grid)
     return contexts
 
 
@@ -161,9 +152,3 @@ def _classes(levels: tuple[np.ndarray, ...], step: float) -> Classes:
         if classes.contexts <= _MOST_CONTEXTS:
             return classes
         step *= 1.5
-
-
-def model_bits(table: Tables, counts: np.ndarray) -> float:
-    """The bits of symbols under tables as the file has them."""
-    frequencies = scaled(weights(table.codes, table.mantissa), _PRECISION)
-    return float((counts * (_PRECISION - np.log2(np.maximum(frequencies, 1)))).sum())

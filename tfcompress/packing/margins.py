@@ -4,9 +4,10 @@ import numpy as np
 
 from tfcompress.packing.classes import Grid
 
-_BUCKETS = 32
-_ROUNDS = 12
+_BUCKETS = 24
+_ROUNDS = 6
 _LARGEST_LOGIT = 9.0
+_LEAST_SIGNAL = 0.02  # variance of the logarithm of scales that is worth a try
 
 
 def density_levels(flags: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -21,16 +22,17 @@ def density_levels(flags: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarra
     cube = flags.reshape(grid.rows, grid.middles, grid.columns)
     margins = [cube.sum(axis=axes, dtype=np.int64) for axes in ((1, 2), (0, 2), (0, 1))]
     share = min(max(flags.mean(), 1e-6), 1 - 1e-6)
+    shown = [_shown(margin, cube.size // len(margin), share) for margin in margins]
+    if not any(shown):
+        return np.zeros(0), np.zeros(0), np.zeros(0)
     buckets = [_bucket(margin, cube.size // len(margin), share) for margin in margins]
     sizes = [np.bincount(bucket) for bucket in buckets]
     sums = [np.bincount(bucket, margin) for bucket, margin in zip(buckets, margins, strict=True)]
     fitted = _additive(sizes, sums, float(np.log(share / (1 - share))))
-    return tuple(  # type: ignore[return-value]
-        level[bucket] if shown else np.zeros(0)
-        for level, bucket, shown in zip(
-            fitted, buckets, (_shown(m, cube.size // len(m), share) for m in margins), strict=True
-        )
+    i, k, j = (
+        level[bucket] if visible else np.zeros(0) for level, bucket, visible in zip(fitted, buckets, shown, strict=True)
     )
+    return i, k, j
 
 
 def _bucket(margin: np.ndarray, trials: int, share: float) -> np.ndarray:
@@ -79,14 +81,18 @@ def scale_levels(magnitudes: np.ndarray, kept: np.ndarray, grid: Grid) -> tuple[
     number = max(int(kept.sum()), 1)
     mean = float(magnitudes.sum() / number)
     variance = float(((magnitudes - mean) ** 2)[kept].mean()) if number > 1 else 0.0
-    levels = []
-    for axes in ((1, 2), (0, 2), (0, 1)):
-        seen = count.sum(axis=axes)
-        margin = (cube.sum(axis=axes) - mean * seen) / np.maximum(seen, 1)
-        noise = variance / np.maximum(seen, 1)
-        signal = max(float((margin**2).mean() - noise.mean()), 0.0)
-        if len(margin) < 2 or signal < 0.02:
-            levels.append(np.zeros(0))
-        else:
-            levels.append(margin * signal / (signal + noise))
-    return tuple(levels)  # type: ignore[return-value]
+    i, k, j = (_scale_level(cube, count, axes, mean, variance) for axes in ((1, 2), (0, 2), (0, 1)))
+    return i, k, j
+
+
+def _scale_level(
+    cube: np.ndarray, count: np.ndarray, axes: tuple[int, int], mean: float, variance: float
+) -> np.ndarray:
+    """The levels along the axis that is left, shrunk by what chance alone would make; empty where that is all."""
+    seen = count.sum(axis=axes)
+    margin = (cube.sum(axis=axes) - mean * seen) / np.maximum(seen, 1)
+    noise = variance / np.maximum(seen, 1)
+    signal = max(float((margin**2).mean() - noise.mean()), 0.0)
+    if len(margin) < 2 or signal < _LEAST_SIGNAL:
+        return np.zeros(0)
+    return margin * signal / (signal + noise)

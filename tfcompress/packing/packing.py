@@ -3,6 +3,7 @@
 import hashlib
 import warnings
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -35,6 +36,7 @@ def pack(
     codings: Collection[str] = CODINGS,
     force: bool = False,
     card: bool = True,
+    compare: bool = True,
 ) -> Packing:
     """Packs a `.tflite` into a `.tfz`, which `unpack` turns back into the same bytes.
 
@@ -48,6 +50,7 @@ def pack(
         codings: Which codings are tried, of `tfcompress.packing.choosing.CODINGS`; raw is always allowed.
         force: Whether an existing `target` may be replaced.
         card: Whether `packed_bytes` is written into the card beside `path`; a missing card is made.
+        compare: Whether `zlib_bytes` is measured too, which takes about as long as packing.
 
     Returns:
         What was chosen for each tensor, its bytes and its order-0 bound; print it.
@@ -81,10 +84,14 @@ def pack(
         raise FormatError(f"{path} cannot be read: {error.strerror}. Give the path of a .tflite file.") from error
     digest, planned, entries = hashlib.sha256(data), plan(data, str(path)), list[Entry]()
     with (
+        ThreadPoolExecutor(1) as beside,
         replacing(target, force=force) as temporary,
         temporary.open("wb") as file,
         task(f"packing {path.name}", total=len(data)) as packing,
     ):
+        zipped = (
+            beside.submit(zlib_bytes, path) if compare else None
+        )  # takes as long as packing, and leaves Python to others meanwhile
         file.write(Header(len(data), digest.digest()).to_bytes())
         for number, (items, choices) in enumerate(_pools(planned, codings) if data else ()):
             written = write_one_pool(file, None if number else planned.layout, items, choices)
@@ -93,7 +100,7 @@ def pack(
                 packing.advance(len(content))
         _pad(file, len(data))
     found = parts(entries, planned.layout, regions(data, str(path)), np.frombuffer(data, np.uint8))
-    sizes = len(data), zlib_bytes(path), target.stat().st_size
+    sizes = len(data), zipped.result() if zipped else None, target.stat().st_size
     result = Packing(path.name, digest.hexdigest(), *sizes, found)
     if card:
         _update_card(path, result)
@@ -157,7 +164,7 @@ def _update_card(path: Path, packing: Packing) -> None:
             card = card_of(path)
         except FormatError:
             if card_path(path).is_file():
-                raise
+                Card.load_beside(path)  # one that cannot be read is not overwritten
             # What is no .tflite has no more facts than these.
             card = Card({"name": path.name, "sha256": packing.sha256}, packing.size_bytes, packing.zlib_bytes)
         replace(card, packed_bytes=packing.packed_bytes).save_beside(path)

@@ -8,11 +8,13 @@ from tfcompress.packing.container import MOST_SHARED, Layout
 from tfcompress.packing.regions import REST, Region, regions
 
 _SMALL = 1024  # bytes; a shorter region joins those of its type
+_LONGEST_VECTOR = 1 << 14  # bytes
 _SHORTEST_SHARED = 256  # bytes, of all small regions of a type together
 _LONGEST_REST = 1 << 18  # bytes between two regions that still go to the rest
 _MOST_SHARED_BYTES = 1 << 20
 _MOST_REGIONS = 1 << 16  # what lies behind them is packed as any bytes are
-_SEGMENT = 1 << 20  # bytes; a longer region is cut
+_SHORTEST_SEGMENT, _LONGEST_SEGMENT = 1 << 20, 1 << 22  # bytes; a longer region is cut
+_SEGMENTS_A_FILE = 24  # which bounds memory by the size of the file
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,15 @@ class _Builder:
 
     def small(self, region: Region) -> bool:
         """Whether a region has joined those of its type."""
-        if region.size >= _SMALL or region.type not in self.kinds or region.size > self.left:
+        if not _is_small(region) or region.type not in self.kinds or region.size > self.left:
             return False
         self.share(2 + self.kinds.index(region.type), region.start, region.end)
         return True
 
     def whole(self, region: Region) -> None:
         """Bytes that are streams of their own, cut between rows of the tensor where they are long."""
-        for part in segments(region):
+        longest = min(max(len(self.data) // _SEGMENTS_A_FILE, _SHORTEST_SEGMENT), _LONGEST_SEGMENT)
+        for part in segments(region, longest):
             self.passing.append((self.data[part.start : part.end], part))
             self.runs.append((0, 0))
 
@@ -80,12 +83,12 @@ def plan(data: bytes, name: str) -> Plan:
     """
     found, sizes = regions(data, name)[:_MOST_REGIONS], dict[str, int]()
     for region in found:
-        if region.size < _SMALL:
+        if _is_small(region):
             sizes[region.type] = sizes.get(region.type, 0) + region.size
     kinds = tuple(sorted(kind for kind, size in sizes.items() if size >= _SHORTEST_SHARED))[: MOST_SHARED - 1]
     builder, place = _Builder(np.frombuffer(data, np.uint8), kinds), 0
     for region in found:
-        if region.size < _SMALL and region.type not in kinds:
+        if region.size < _SMALL and _is_small(region) and region.type not in kinds:
             continue  # too little for a stream, so it stays with the rest
         builder.rest(place, region.start)
         if not builder.small(region):
@@ -100,19 +103,24 @@ def plan(data: bytes, name: str) -> Plan:
     )
 
 
-def segments(region: Region) -> list[Region]:
-    """A region in parts of at most a megabyte, of whole rows of the first axis where a row is that short.
+def _is_small(region: Region) -> bool:
+    """Whether a region joins those of its type: a short one, or a vector, as biases and scales are."""
+    return region.size < _SMALL or (len(region.shape) < 2 and region.size < _LONGEST_VECTOR)
+
+
+def segments(region: Region, longest: int) -> list[Region]:
+    """A region in parts of at most so many bytes, of whole rows of the first axis where a row is that short.
 
     Example:
-        >>> parts = segments(Region(0, 3 << 20, "w", "int8", 8, (3072, 1024)))
+        >>> parts = segments(Region(0, 3 << 20, "w", "int8", 8, (3072, 1024)), 1 << 20)
         >>> [(part.start, part.shape) for part in parts]
         [(0, (1024, 1024)), (1048576, (1024, 1024)), (2097152, (1024, 1024))]
     """
-    if region.size <= _SEGMENT:
+    if region.size <= longest:
         return [region]
     row = region.size // region.shape[0] if region.shape and region.shape[0] else 0
-    by_rows = 0 < row <= _SEGMENT and row * region.shape[0] == region.size
-    step = _SEGMENT // row * row if by_rows else _SEGMENT
+    by_rows = 0 < row <= longest and row * region.shape[0] == region.size
+    step = longest // row * row if by_rows else longest
     parts = []
     for first in range(0, region.size, step):
         size = min(step, region.size - first)

@@ -19,6 +19,9 @@ MOST_BYTES = 1 << 22  # of the original, in one pool
 _MOST_SLOTS = 1 << 23  # of the tables of values
 _MOST_FLAG_TABLES = 1 << 16
 _MOST_STREAMS = 1 << 16
+_MOST_LANES = 4096  # as many as make numpy quick
+_BYTES_A_VALUE_LANE = 800  # a lane costs about three bytes,
+_BYTES_A_FLAG_LANE = 200  # and one where its end carries a word of the values
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,12 @@ def _write_lanes(side: SideWriter, rows: list[Row], symbols: list[np.ndarray]) -
     flags = [part != row.flags.background for row, part in zip(rows, symbols, strict=True) if row.flags]
     flag_rows = [row for row in rows if row.flags]
     value_bits = float((precision - np.log2(value_f)).sum())
-    value_lanes = lanes_for(value_bits / 8, 1024)
+    value_lanes = lanes_for(value_bits / 8, _BYTES_A_VALUE_LANE)
     values = np.frombuffer(rans.encode(value_f, value_c, value_lanes, precision, np.zeros(0, "<u2")), "<u2")
     flag_lanes, coded = 1, b""
     if flags:
         whole = np.concatenate(flags)
-        flag_lanes = min(lanes_for(value_bits / 8 + _flag_bytes(flag_rows, flags), 256), lanes_for(len(whole), 256))
+        flag_lanes = lanes_for(min(value_bits / 8 + _flag_bytes(flag_rows, flags), len(whole)), _BYTES_A_FLAG_LANE)
         f, c = _flag_frequencies(flag_rows, whole, flag_lanes)
         ends = values[: rans.Lanes.of(len(whole), flag_lanes).count]
         coded = rans.encode(f, c, flag_lanes, PRECISION, ends)
@@ -105,8 +108,8 @@ def _write_lane_sizes(side: SideWriter, lanes: Lanes) -> None:
 
 
 def lanes_for(size: float, bytes_a_lane: int) -> int:
-    """A power of two of lanes, so that each has its share of the coded bytes to make up for its state."""
-    return min(1 << max(int(size / bytes_a_lane), 1).bit_length() - 1, 1 << 11)
+    """How many lanes there should be, so that each has its share of the coded bytes to make up for its state."""
+    return min(max(int(size / bytes_a_lane), 1), _MOST_LANES)
 
 
 def _value_frequencies(rows: list[Row], symbols: list[np.ndarray], precision: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from tfcompress.errors import FormatError
 from tfcompress.packing.frequencies import PRECISION
 
 _LOW = 1 << 16
-_FEW = 48  # lanes; fewer are quicker one symbol at a time than side by side
+_FEW = 28  # lanes; fewer are quicker one symbol at a time than side by side
 MOST_LANES = 1 << 14
 _BLOCK = 1 << 12  # steps
 

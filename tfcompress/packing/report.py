@@ -51,7 +51,7 @@ class Packing:
         name: Of the original.
         sha256: Of the original.
         size_bytes: Of the original.
-        zlib_bytes: Of the original after zlib at level 9.
+        zlib_bytes: Of the original after zlib at level 9; None where that was not measured.
         packed_bytes: Of the `.tfz`.
         parts: What it holds, the largest first.
     """
@@ -59,7 +59,7 @@ class Packing:
     name: str
     sha256: str
     size_bytes: int
-    zlib_bytes: int
+    zlib_bytes: int | None
     packed_bytes: int
     parts: tuple[Part, ...]
 
@@ -76,11 +76,10 @@ class Packing:
         for part in self.parts:
             sizes = (cell(part.size_bytes), cell(part.packed_bytes, ",.0f"), cell(part.order0_bytes, ",.0f"))
             rows.append((_shortened(part.name), part.type, part.coding, *sizes))
-        share = f", {self.packed_bytes / self.zlib_bytes:.3f} of it" if self.zlib_bytes else ""
-        total = (
-            f"{self.name}: {self.size_bytes:,} bytes, packed {self.packed_bytes:,}, "
-            f"zipped (zlib 9) {self.zlib_bytes:,}{share}"
-        )
+        total = f"{self.name}: {self.size_bytes:,} bytes, packed {self.packed_bytes:,}"
+        if self.zlib_bytes is not None:
+            share = self.packed_bytes / self.zlib_bytes
+            total += f", zipped (zlib 9) {self.zlib_bytes:,}: {share:.3f} of the zip"
         return f"{total}\n\n{aligned(rows, left=3)}" if self.parts else total
 
 

@@ -80,13 +80,15 @@ class SideWriter:
 
     def _bit(self, context: int, bit: int) -> None:
         state = self._contexts.setdefault(context, [_HALF, 0])
+        state[1] = shift = min(state[1] + 1, _SLOWEST_SHIFT)
         bound = (self._range >> _WHOLE_BITS) * state[0]
         if bit:
             self._low += bound
             self._range -= bound
+            state[0] -= state[0] >> shift
         else:
             self._range = bound
-        _learn(state, bit)
+            state[0] += (1 << _WHOLE_BITS) - state[0] >> shift
         self._shift()
 
     def _shift(self) -> None:
@@ -158,16 +160,24 @@ class SideReader:
         return FormatError(f"{self._name} is damaged: {what}. Copy it again, or pack the .tflite again.")
 
     def _bit(self, context: int) -> int:
-        state = self._contexts.setdefault(context, [_HALF, 0])
-        bound = (self._range >> _WHOLE_BITS) * state[0]
-        bit = int(self._code >= bound)
-        if bit:
+        """The next decision; written out in one piece, because most of a small file's time is spent here."""
+        state = self._contexts.get(context)
+        if state is None:
+            state = self._contexts[context] = [_HALF, 0]
+        zero, shift = state
+        if shift < _SLOWEST_SHIFT:
+            shift = state[1] = shift + 1
+        bound = (self._range >> _WHOLE_BITS) * zero
+        if self._code < bound:
+            bit, self._range = 0, bound
+            state[0] = zero + ((1 << _WHOLE_BITS) - zero >> shift)
+        else:
+            bit = 1
             self._code -= bound
             self._range -= bound
-        else:
-            self._range = bound
-        _learn(state, bit)
-        self._shift()
+            state[0] = zero - (zero >> shift)
+        if self._range < _SMALLEST_RANGE:
+            self._shift()
         return bit
 
     def _shift(self) -> None:
@@ -185,13 +195,3 @@ def _length_context(family: Family, place: int) -> int:
 
 def _value_context(family: Family, bits: int, prefix: int) -> int:
     return family << 16 | 1 << 12 | bits << 4 | prefix
-
-
-def _learn(state: list[int], bit: int) -> None:
-    """Moves the probability of a 0 by a half, then a quarter, down to a 32nd of the way to what came."""
-    shift = min(state[1] + 1, _SLOWEST_SHIFT)
-    state[1] = shift
-    if bit:
-        state[0] -= state[0] >> shift
-    else:
-        state[0] += (1 << _WHOLE_BITS) - state[0] >> shift
