@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tfcompress.recipe import Recipe
     from tfcompress.runtime.session import predict
     from tfcompress.teaching.attention_transfer import AttentionTransfer
+    from tfcompress.teaching.beam_search import beam_search
+    from tfcompress.teaching.bleu import sentence_bleu
     from tfcompress.teaching.caching import cache_logits
     from tfcompress.teaching.custom import Custom
     from tfcompress.teaching.decoupled import DecoupledKD
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from tfcompress.teaching.logits_cache import LogitsCache
     from tfcompress.teaching.objective import Linear
     from tfcompress.teaching.relational import RelationalAngle, RelationalDistance
+    from tfcompress.teaching.sequences import Decoder, SequenceTargets, generate_targets
     from tfcompress.teaching.similarity import ProbabilisticTransfer, SimilarityPreserving
     from tfcompress.teaching.soft_targets import SoftTargets
     from tfcompress.teaching.word_level import WordLevel
@@ -57,6 +60,7 @@ _HOMES = {
     "ChannelPruning": "tfcompress.techniques.channel_pruning",
     "ConstantSparsity": "tfcompress.transforms.schedules",
     "Custom": "tfcompress.teaching.custom",
+    "Decoder": "tfcompress.teaching.sequences",
     "DecoupledKD": "tfcompress.teaching.decoupled",
     "Distillation": "tfcompress.techniques.distillation",
     "Hints": "tfcompress.teaching.hints",
@@ -75,6 +79,7 @@ _HOMES = {
     "RelationalDistance": "tfcompress.teaching.relational",
     "Result": "tfcompress.compression",
     "SensitivityTable": "tfcompress.transforms.sensitivity_table",
+    "SequenceTargets": "tfcompress.teaching.sequences",
     "SimilarityPreserving": "tfcompress.teaching.similarity",
     "SoftTargets": "tfcompress.teaching.soft_targets",
     "Summaries": "tfcompress.transforms.summaries",
@@ -83,11 +88,13 @@ _HOMES = {
     "Together": "tfcompress.techniques.together",
     "WeightClustering": "tfcompress.techniques.weight_clustering",
     "WordLevel": "tfcompress.teaching.word_level",
+    "beam_search": "tfcompress.teaching.beam_search",
     "cache_logits": "tfcompress.teaching.caching",
     "channel_groups": "tfcompress.models.channels",
     "compress": "tfcompress.compression",
     "convert": "tfcompress.conversion.converter",
     "fold": "tfcompress.models.folding",
+    "generate_targets": "tfcompress.teaching.sequences",
     "inspect": "tfcompress.tflite.inspection",
     "load": "tfcompress.models.loading",
     "measure": "tfcompress.benchmark.measurement",
@@ -95,8 +102,9 @@ _HOMES = {
     "predict": "tfcompress.runtime.session",
     "profile": "tfcompress.models.profile",
     "sensitivity": "tfcompress.techniques.sensitivity",
-    "student": "tfcompress.models.student",
+    "sentence_bleu": "tfcompress.teaching.bleu",
     "strip": "tfcompress.techniques.technique",
+    "student": "tfcompress.models.student",
     "unpack": "tfcompress.packing.unpacking",
 }
 
@@ -110,6 +118,7 @@ __all__ = [
     "ChannelPruning",
     "ConstantSparsity",
     "Custom",
+    "Decoder",
     "DecoupledKD",
     "Distillation",
     "Hints",
@@ -128,6 +137,7 @@ __all__ = [
     "RelationalDistance",
     "Result",
     "SensitivityTable",
+    "SequenceTargets",
     "SimilarityPreserving",
     "SoftTargets",
     "Summaries",
@@ -137,11 +147,13 @@ __all__ = [
     "WeightClustering",
     "WordLevel",
     "__version__",
+    "beam_search",
     "cache_logits",
     "channel_groups",
     "compress",
     "convert",
     "fold",
+    "generate_targets",
     "inspect",
     "layers",
     "load",
@@ -150,6 +162,7 @@ __all__ = [
     "predict",
     "profile",
     "sensitivity",
+    "sentence_bleu",
     "strip",
     "student",
     "unpack",

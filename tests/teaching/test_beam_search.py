@@ -1,0 +1,110 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfcompress as tfc
+
+END, START, WORDS = 0, 1, 4
+
+
+def _markov(seed: int) -> tuple[np.ndarray, object]:
+    """A model in which the next word depends on the last one and on the sample."""
+    logits = np.random.default_rng(seed).normal(size=(2, WORDS, WORDS)).astype("float32") * 2
+    log_p = np.asarray(tf.nn.log_softmax(logits))
+
+    def step(words: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.gather_nd(logits, tf.stack([state[:, 0], words], axis=1)), state
+
+    return log_p, step
+
+
+def _all_sequences(log_p: np.ndarray, length: int, penalty: float) -> list[tuple[float, tuple[int, ...]]]:
+    """Every sequence that ends, or is as long as may be, with its score, best first."""
+    found = []
+    for size in range(1, length + 1):
+        for words in itertools.product(range(WORDS), repeat=size):
+            ended = words[-1] == END
+            if END in words[:-1] or not (ended or size == length):
+                continue
+            total = sum(log_p[last, word] for last, word in zip((START, *words), words, strict=False))
+            found.append((float(total) / ((5 + size) / 6) ** penalty, words))
+    return sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("compiled", [False, True])
+def test_wide_beams_find_what_trying_everything_finds(seed: int, penalty: float, compiled: bool) -> None:
+    log_p, step = _markov(seed)
+
+    def search(state: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return tfc.beam_search(step, state, start=START, end=END, length=4, beams=90, length_penalty=penalty).parts
+
+    words, scores, _, lengths = (tf.function(search) if compiled else search)(tf.constant([[0], [1]]))
+    for sample in (0, 1):
+        expected = _all_sequences(log_p[sample], 4, penalty)
+        np.testing.assert_allclose(scores[sample, :20], [score for score, _ in expected[:20]], rtol=1e-5)
+        found = [
+            tuple(row[:length]) for row, length in zip(words[sample].numpy(), lengths[sample].numpy(), strict=True)
+        ]
+        assert len(set(found[:20])) == 20
+        of_sequence = {sequence: score for score, sequence in expected}  # sequences may tie
+        np.testing.assert_allclose(scores[sample, :20], [of_sequence[one] for one in found[:20]], rtol=1e-5)
+        assert not np.any(words[sample].numpy()[np.arange(4) >= lengths[sample].numpy()[:, None]])
+
+
+def test_one_beam_is_greedy() -> None:
+    log_p, step = _markov(7)
+    found = tfc.beam_search(step, tf.constant([[0], [1]]), start=START, end=END, length=6, beams=1)
+    for sample in (0, 1):
+        last, expected = START, []
+        while len(expected) < 6 and (not expected or expected[-1] != END):
+            last = int(log_p[sample, last].argmax())
+            expected.append(last)
+        assert found.words[sample, 0, : len(expected)].numpy().tolist() == expected
+
+
+def test_state_follows_its_beam() -> None:
+    # The state counts the words; after three of them only the end is possible, whatever they were.
+    def step(words: tf.Tensor, state: dict) -> tuple[tf.Tensor, dict]:
+        count = state["count"] + 1
+        free = tf.constant([[-50.0, 0.0, 1.0, 0.5]])
+        return tf.where(count[:, None] > 3, tf.constant([[50.0, 0.0, 0.0, 0.0]]), free), {"count": count}
+
+    found = tfc.beam_search(step, {"count": tf.zeros([3], tf.int32)}, start=START, end=END, length=8, beams=3)
+    assert found.lengths.numpy().tolist() == [[4, 4, 4]] * 3
+    assert found.words[0, 0].numpy().tolist() == [2, 2, 2, 0, 0, 0, 0, 0]
+    assert np.all(np.diff(found.scores.numpy(), axis=1) <= 0)
+    np.testing.assert_allclose(found.scores, found.log_probabilities)
+
+
+def test_a_sequence_without_an_end_is_cut_off() -> None:
+    def step(words: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.constant([[-60.0, 0.0, 3.0]]) + tf.zeros([tf.shape(words)[0], 1]), state
+
+    found = tfc.beam_search(step, tf.zeros([1, 1]), start=START, end=END, length=3, beams=2)
+    assert found.words[0, 0].numpy().tolist() == [2, 2, 2]
+    assert found.lengths[0, 0] == 3
+
+
+def test_more_beams_than_words_are_no_matter() -> None:
+    log_p, step = _markov(1)
+    found = tfc.beam_search(step, tf.constant([[0]]), start=START, end=END, length=1, beams=10)
+    assert found.words[0, :4, 0].numpy().tolist() == np.argsort(-log_p[0, START]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"beams": 0}, "beams must be a whole number from 1"),
+        ({"length": 0}, "length must be"),
+        ({"length_penalty": -1.0}, "length_penalty must be"),
+        ({"state": ()}, "the state holds no tensor"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict, text: str) -> None:
+    given = {"state": tf.zeros([1, 1]), "start": START, "end": END, "length": 3, **settings}
+    with pytest.raises(tfc.TfCompressError, match=text):
+        tfc.beam_search(_markov(0)[1], **given)

@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfcompress as tfc
+from tfcompress.teaching.sequences import Decoder, SequenceTargets, decoder_of
+
+L = keras.layers
+WORDS, LENGTH, START, END = 6, 4, 2, 1
+SOURCES = np.random.default_rng(0).integers(0, WORDS, (7, 3)).astype("int32")
+
+
+def _model(activation: str | None = None, seed: int = 0) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    source, words = keras.Input((3,), dtype="int32"), keras.Input((LENGTH,), dtype="int32")
+    read = L.GRU(8)(L.Embedding(WORDS, 5)(source))
+    written = L.GRU(8, return_sequences=True)(L.Embedding(WORDS, 5)(words), initial_state=read)
+    return keras.Model([source, words], L.Dense(WORDS, activation=activation)(written))
+
+
+@pytest.mark.parametrize("activation", [None, "softmax"])
+def test_the_targets_are_the_beams_of_the_teacher_and_read_back(activation: str | None, tmp_path: Path) -> None:
+    teacher = _model(activation)
+    made = tfc.generate_targets(
+        teacher, SOURCES, tmp_path / "t.npz", start=START, end=END, length=LENGTH, beams=3, batch_size=3
+    )
+    for row in range(len(SOURCES)):
+        # Each log probability is that of the words under the model, teacher-forced.
+        words = made.targets[row].tolist()
+        count = words.index(END) + 1 if END in words else LENGTH
+        before = np.array([[START, *words[:-1]]], "int32")
+        outputs = teacher([SOURCES[row : row + 1], before]).numpy()[0]
+        log_p = np.log(outputs) if activation else np.asarray(tf.nn.log_softmax(outputs))
+        expected = sum(log_p[place, words[place]] for place in range(count))
+        assert made.log_probabilities[row] == pytest.approx(expected, rel=1e-4)
+    back = SequenceTargets.load(tmp_path / "t.npz")
+    np.testing.assert_array_equal(back.targets, made.targets)
+    assert back.mode_mass == pytest.approx(np.exp(made.log_probabilities).mean())
+
+
+def test_a_student_fits_on_them_teacher_forced(tmp_path: Path) -> None:
+    made = tfc.generate_targets(_model(), SOURCES, tmp_path / "t.npz", start=START, end=END, length=LENGTH)
+    (sources, before), words = made.teacher_forced(START)
+    assert before[:, 0].tolist() == [START] * 7
+    np.testing.assert_array_equal(before[:, 1:], words[:, :-1])
+    student = _model(seed=1)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
+    student.compile("adam", loss, jit_compile=False)
+    student.fit((sources, before), words, verbose=0)
+
+
+def test_with_references_the_beam_that_is_most_like_them_is_taken(tmp_path: Path) -> None:
+    teacher = _model()
+    search = decoder_of(teacher, LENGTH)
+    beams = tfc.beam_search(search.step, search.initial(SOURCES), start=START, end=END, length=LENGTH, beams=4).words
+    references = beams[:, 2].numpy()
+    made = tfc.generate_targets(
+        teacher, SOURCES, tmp_path / "t.npz", start=START, end=END, length=LENGTH, beams=4, references=references
+    )
+    np.testing.assert_array_equal(made.targets, references)
+
+
+def test_a_decoder_of_ones_own_keeps_its_state(tmp_path: Path) -> None:
+    def step(words: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # Spells the source backwards, then ends.
+        position, source = state[:, 0], state[:, 1:]
+        done = position < 0
+        word = tf.where(done, END, tf.gather(source, tf.maximum(position, 0), batch_dims=1))
+        return tf.one_hot(word, WORDS) * 20.0, tf.concat([state[:, :1] - 1, source], axis=1)
+
+    decoder = Decoder(lambda sources: tf.concat([tf.fill([tf.shape(sources)[0], 1], 2), sources], axis=1), step)
+    sources = np.maximum(SOURCES, 2)  # neither the padding nor the end
+    made = tfc.generate_targets(decoder, sources, tmp_path / "t.npz", start=START, end=END, length=5, batch_size=7)
+    np.testing.assert_array_equal(made.targets[:, :3], sources[:, ::-1])
+    assert made.targets[:, 3].tolist() == [END] * 7
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    settings = {"start": START, "end": END, "length": LENGTH}
+    with pytest.raises(tfc.TfCompressError, match="there are no sources"):
+        tfc.generate_targets(_model(), SOURCES[:0], tmp_path / "t.npz", **settings)
+    with pytest.raises(tfc.TfCompressError, match="2 references stand beside 7 sources"):
+        tfc.generate_targets(_model(), SOURCES, tmp_path / "t.npz", references=SOURCES[:2], **settings)
+    plain = keras.Sequential([keras.Input((3,)), L.Dense(2)], name="plain")
+    with pytest.raises(tfc.TfCompressError, match="'plain' has 1 inputs"):
+        tfc.generate_targets(plain, SOURCES, tmp_path / "t.npz", **settings)
+    (tmp_path / "t.npz").write_bytes(b"PK")
+    with pytest.raises(tfc.TfCompressError, match="holds no generated targets"):
+        SequenceTargets.load(tmp_path / "t.npz")
+    with pytest.raises(tfc.TfCompressError, match="exists already"):
+        tfc.generate_targets(_model(), SOURCES, tmp_path / "t.npz", **settings)

@@ -1,0 +1,221 @@
+"""Sequence-level distillation: a teacher writes new targets once, and students train on them as on any data."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcompress.errors import DataError, FormatError, ModelError, first_line
+from tfcompress.files import check_output, replacing
+from tfcompress.progress import task
+from tfcompress.teaching.beam_search import Step, beam_search
+from tfcompress.teaching.bleu import sentence_bleu
+from tfcompress.teaching.output_kinds import OutputKind, class_logits, output_kinds
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How a model is asked for one word after the other.
+
+    Attributes:
+        initial: Gives the state to start with for a batch of sources.
+        step: Gives the logits of the next word, and the next state; see `tfc.beam_search`.
+    """
+
+    initial: Callable[[Any], Any]
+    step: Step
+
+
+def decoder_of(model: keras.Model, length: int) -> Decoder:
+    """A decoder of a model that was trained with teacher forcing, as it is.
+
+    The model takes (source, words so far) and gives at each position the distribution over the next word, looking at no
+    later word. It computes all positions anew for each word; a step of one's own that keeps the recurrent state or the
+    keys and values of attention is faster.
+
+    Args:
+        model: Inputs: the source, (batch, ...), and whole numbers, (batch, length). Output: (batch, length, words),
+            logits or softmax.
+        length: The most words of a sequence.
+
+    Raises:
+        ModelError: The model has other inputs or outputs.
+    """
+    if len(model.inputs) != 2 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 3:
+        raise ModelError(
+            f"The model '{model.name}' has {len(model.inputs)} inputs and outputs of shape "
+            f"{[tuple(tensor.shape) for tensor in model.outputs]}. A decoder needs the inputs (source, words so far) "
+            "and one output (batch, length, words)."
+        )
+    (kind,) = output_kinds(model)
+    if kind is OutputKind.SIGMOID:
+        raise ModelError(f"The model '{model.name}' ends in a sigmoid, which is no distribution over words.")
+
+    def initial(sources: Any) -> Any:
+        count = tf.shape(sources)[0]
+        return {"source": sources, "words": tf.zeros([count, length], tf.int32), "place": tf.zeros([count], tf.int32)}
+
+    def step(words: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
+        place = state["place"]
+        history = state["words"] + words[:, None] * tf.one_hot(place, length, dtype=tf.int32)
+        outputs = model([state["source"], history], training=False)
+        logits = class_logits(tf.cast(tf.gather(outputs, place, batch_dims=1), tf.float32), kind)
+        return logits, {"source": state["source"], "words": history, "place": place + 1}
+
+    return Decoder(initial, step)
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceTargets:
+    """Targets that a teacher wrote, beside their sources; the arrays have a row for each sample.
+
+    Attributes:
+        path: The file.
+        sources: As they were given.
+        targets: int32, (samples, length): words up to and with the end, then 0.
+        log_probabilities: float32: what the teacher gives each target.
+    """
+
+    path: Path
+    sources: np.ndarray
+    targets: np.ndarray
+    log_probabilities: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def mode_mass(self) -> float:
+        """The mean probability that the teacher gives its target: the part of its distribution that is handed on."""
+        return float(np.exp(self.log_probabilities.astype(float)).mean())
+
+    def teacher_forced(self, start: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """What `fit` takes: the sources with the words before each position, and the words at each position.
+
+        Args:
+            start: The word before the first.
+        """
+        first = np.full((len(self), 1), start, "int32")
+        return (self.sources, np.concatenate([first, self.targets[:, :-1]], axis=1)), self.targets
+
+    @classmethod
+    def load(cls, path: str | Path) -> "SequenceTargets":
+        """Reads what `tfc.generate_targets` wrote.
+
+        Raises:
+            FormatError: It is no such file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return cls(Path(path), file["sources"], file["targets"], file["log_probabilities"])
+        except (OSError, ValueError, KeyError) as error:
+            raise FormatError(
+                f"{path} holds no generated targets ({first_line(error)}). Generate them again."
+            ) from error
+
+
+def generate_targets(
+    teacher: keras.Model | Decoder,
+    sources: np.ndarray,
+    path: str | Path,
+    *,
+    start: int,
+    end: int,
+    length: int,
+    beams: int = 5,
+    length_penalty: float = 0.0,
+    references: np.ndarray | None = None,
+    batch_size: int = 64,
+    force: bool = False,
+) -> SequenceTargets:
+    """Lets a teacher translate the training sources, and writes its answers as new targets.
+
+    A student that trains on them by plain cross-entropy is drawn to the teacher's whole sequences (sequence-level
+    distillation), which are simpler than the data: its greedy answers come near the teacher's beam search. With
+    `references` each target is that one of the `beams` that is most like the true one, by smoothed sentence BLEU
+    (sequence-level interpolation): meant for a second training at a low learning rate.
+
+    Args:
+        teacher: A model that `decoder_of` takes, or a decoder.
+        sources: Shape (samples, ...).
+        path: The file to write, in NumPy's npz format.
+        start: The word before the first.
+        end: The word that finishes a sequence.
+        length: The most words of a sequence.
+        beams: How many sequences the search keeps: 5 in the paper, 35 with references.
+        length_penalty: See `tfc.beam_search`.
+        references: The true targets, (samples, length): words up to the end.
+        batch_size: How many sources are decoded at once.
+        force: Whether an existing file may be replaced.
+
+    Returns:
+        The targets.
+
+    Raises:
+        DataError: There are no sources, or not as many references.
+        ModelError: The teacher has other inputs or outputs.
+        OutputError: The file exists, or cannot be written.
+
+    Reference:
+        Kim and Rush, "Sequence-Level Knowledge Distillation", arXiv:1606.07947.
+    """
+    path = Path(path)
+    check_output(path, force=force)
+    if not len(sources):
+        raise DataError("generate_targets: there are no sources.")
+    if references is not None and len(references) != len(sources):
+        raise DataError(f"generate_targets: {len(references)} references stand beside {len(sources)} sources.")
+    decoder = decoder_of(teacher, length) if isinstance(teacher, keras.Model) else teacher
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def search(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return beam_search(
+            decoder.step,
+            decoder.initial(batch),
+            start=start,
+            end=end,
+            length=length,
+            beams=beams,
+            length_penalty=length_penalty,
+        ).parts
+
+    chosen = list(_chosen(search, sources, references, batch_size, end))
+    targets = np.concatenate([words for words, _ in chosen]).astype("int32")
+    log_probabilities = np.concatenate([values for _, values in chosen]).astype("float32")
+    with replacing(path, force=force) as temporary, temporary.open("wb") as file:
+        np.savez(file, sources=sources, targets=targets, log_probabilities=log_probabilities)
+    return SequenceTargets(path, sources, targets, log_probabilities)
+
+
+def _chosen(
+    search: Callable[[Any], Any], sources: np.ndarray, references: np.ndarray | None, batch_size: int, end: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each batch the target of each source and its log probability."""
+    with task("decoding", total=len(sources)) as progress:
+        for begun in range(0, len(sources), batch_size):
+            words, _, log_probabilities, _ = (part.numpy() for part in search(sources[begun : begun + batch_size]))
+            rows = range(len(words))
+            places = [0 if references is None else _nearest(words[row], references[begun + row], end) for row in rows]
+            progress.advance(len(words))
+            yield words[rows, places], log_probabilities[rows, places]
+
+
+def _nearest(beams: np.ndarray, reference: np.ndarray, end: int) -> int:
+    """The number of the beam that is most like the reference; of equals the more probable one."""
+    true = words_of(reference, end)
+    return int(np.argmax([sentence_bleu(words_of(beam, end), true) for beam in beams]))
+
+
+def words_of(row: np.ndarray, end: int) -> list[int]:
+    """The words before the end, or all of them.
+
+    Example:
+        >>> words_of(np.array([5, 6, 1, 0]), end=1)
+        [5, 6]
+    """
+    words = row.tolist()
+    return words[: words.index(end)] if end in words else words
