@@ -1,7 +1,6 @@
 """A factorized layer as plain Keras layers: they carry the original's stride, padding, bias and activation."""
 
-from collections.abc import Sequence
-from math import prod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -14,15 +13,20 @@ _FACTORIZED = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D)
 
 
 class Chain:
-    """Layers that are called one after the other, where a graph called one."""
+    """Layers, and functions of `keras.ops`, that are called one after the other where a graph called one layer."""
 
-    def __init__(self, layers: Sequence[keras.Layer]) -> None:
-        self.layers = tuple(layers)
+    def __init__(self, steps: Sequence[Callable[[Any], Any]]) -> None:
+        self.steps = tuple(steps)
+
+    @property
+    def layers(self) -> list[keras.Layer]:
+        """The layers among the steps."""
+        return [step for step in self.steps if isinstance(step, keras.Layer)]
 
     def __call__(self, inputs: Any) -> Any:
-        """The output of the last."""
-        for layer in self.layers:
-            inputs = layer(inputs)
+        """The output of the last step."""
+        for step in self.steps:
+            inputs = step(inputs)
         return inputs
 
 
@@ -46,19 +50,18 @@ def kernel_of(layer: keras.Layer) -> np.ndarray:
 
 
 def sizes_of(call: LayerCall) -> Sizes:
-    """Height and width before and after a call; where they are open, those of a call that makes one output."""
+    """The positions before and after a call; where a size is open, those of a call that makes one output."""
     layer = call.operation
     if isinstance(layer, keras.layers.Dense):
-        positions = prod(size or 1 for size in call.input_shape[1:-1])
-        return Sizes((positions, 1), (positions, 1))
-    spatial = slice(1, -1) if layer.data_format == "channels_last" else slice(2, None)
-    before, after = call.input_shape[spatial], call.output_shape[spatial]
-    known = [
+        positions = tuple(size or 1 for size in call.input_shape[1:-1])
+        return Sizes(positions, positions, known=None not in call.input_shape[1:])
+    axes = slice(1, -1) if layer.data_format == "channels_last" else slice(2, None)
+    before, after = call.input_shape[axes], call.output_shape[axes]
+    sizes = [
         (size, made) if size and made else (stride, 1)
         for size, made, stride in zip(before, after, layer.strides, strict=True)
     ]
-    (height, made_height), (width, made_width) = [*known, (1, 1)][:2]
-    return Sizes((height, width), (made_height, made_width))
+    return Sizes(*map(tuple, zip(*sizes, strict=True)), known=None not in (*before, *after))
 
 
 def layers_for(source: keras.Layer, stages: Sequence[Stage], factors: Sequence[np.ndarray]) -> list[keras.Layer]:

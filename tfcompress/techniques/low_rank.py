@@ -13,19 +13,14 @@ from tfcompress.models.loading import check_finite
 from tfcompress.models.surgery import rebuild
 from tfcompress.notes import note
 from tfcompress.progress import task
-from tfcompress.techniques.factorized import Chain, layers_for
+from tfcompress.techniques.factorized import Chain
 from tfcompress.techniques.layer_patterns import settings_of
 from tfcompress.techniques.low_rank_plan import FactorizedLayer, LowRankPlan
 from tfcompress.techniques.low_rank_sites import Site, Work, find_work
 from tfcompress.techniques.technique import Technique, check_not_wrapped
 from tfcompress.transforms.decompositions import relative_error
-from tfcompress.transforms.factorizations import (
-    FACTORIZATIONS,
-    SVD,
-    Factorization,
-    Tucker2,
-    make_factorization,
-)
+from tfcompress.transforms.factorizations import SVD, Factorization, Tucker2
+from tfcompress.transforms.kinds_of_factorization import FACTORIZATIONS, make_factorization
 from tfcompress.transforms.ranks import Budget, Energy, RankChoice, make_rank_choice
 
 
@@ -33,10 +28,10 @@ from tfcompress.transforms.ranks import Budget, Energy, RankChoice, make_rank_ch
 class LowRank(Technique):
     """Replaces a layer by a chain of smaller layers whose product is the best approximation of its kernel.
 
-    A dense layer becomes two (SVD). A convolution becomes 1 x 1, window, 1 x 1 on fewer channels (`Tucker2`), a column
-    and a row (`SpatialSVD`), or 1 x 1, depthwise, 1 x 1 (`CP`); one of 1 x 1 becomes two (SVD). All are plain Keras
-    layers, so that the model loads without tfcompress. There is no activation inside a chain; its last layer has the
-    original's name, bias and activation.
+    A dense layer becomes two (SVD), or a `TensorTrain` of small cores. A convolution becomes 1 x 1, window, 1 x 1 on
+    fewer channels (`Tucker2`), a column and a row (`SpatialSVD`), 1 x 1, depthwise, 1 x 1 (`CP`), or a `TensorTrain`;
+    one of 1 x 1 becomes two (SVD). All are plain Keras layers, so that the model loads without tfcompress. There is no
+    activation inside a chain; its last layer has the original's name, the bias and the activation.
 
     A layer is replaced only where that saves MACs and weights; all others, depthwise and grouped convolutions among
     them, are left alone and named. `plan` shows what would become of each layer. Train the model for some epochs
@@ -48,9 +43,9 @@ class LowRank(Technique):
         macs: The share of the whole model's MACs to keep at most, in (0, 1). Short for `ranks=Budget(macs)`.
         ranks: How ranks are chosen: `Energy(energy)`, `VBMF()` (what is more than noise), `Ratio(ratio)` (a share of
             each layer's cost), `Budget(macs)`, `Fixed(rank)`; its name, its table, or a rank for all.
-        convolution: What convolutions become: `Tucker2()`, `SpatialSVD()`, `CP()`, `SVD()` (window, then 1 x 1), or its
-            name.
-        dense: What dense layers become: `SVD()`.
+        convolution: What convolutions become: `Tucker2()`, `SpatialSVD()`, `CP()`, `TensorTrain(axes)`, or `SVD()`
+            (window, then 1 x 1); its name or its table.
+        dense: What dense layers become: `SVD()` or `TensorTrain(axes)`.
         layers: The ranks or the factorization of particular layers, by pattern, matched with `*` and `?` against the
             layer's name or type; the first that matches counts, before `skip`.
         skip: Patterns of layers to leave alone.
@@ -68,7 +63,7 @@ class LowRank(Technique):
 
     Reference:
         Kim et al., arXiv:1511.06530 (Tucker-2, VBMF); Jaderberg et al., arXiv:1405.3866 (columns and rows); Lebedev et
-        al., arXiv:1412.6553 (CP).
+        al., arXiv:1412.6553 (CP); Novikov et al., arXiv:1509.06569, and Garipov et al., arXiv:1611.03214 (trains).
     """
 
     energy: float | None = None
@@ -103,14 +98,14 @@ class LowRank(Technique):
             ModelError: A weight is NaN or infinite, the graph is hidden, or the model is one of tf_keras.
         """
         work = self._work(model)
-        made = {id(site.layer): (found, layers) for site, found, layers in _factorized(work)}
+        made = {id(site.layer): (found, chain) for site, found, chain in _factorized(work)}
 
         def stand_in(clone: keras.Layer, source: keras.Layer) -> Any:
-            return Chain(made[id(source)][1]) if id(source) in made else clone
+            return made[id(source)][1] if id(source) in made else clone
 
         smaller = rebuild(model, stand_in)
         for site in work.sites:
-            for layer in made[id(site.layer)][1]:
+            for layer in made[id(site.layer)][1].layers:
                 layer.trainable = site.layer.trainable  # after the flag of a nested model reached it
         _say(LowRankPlan(tuple(found for found, _ in made.values()), work.left))
         return smaller
@@ -147,8 +142,8 @@ class LowRank(Technique):
             return find_work(model, own, self._choice(), self.convolution, self.dense)
 
 
-def _factorized(work: Work) -> Iterator[tuple[Site, FactorizedLayer, list[keras.Layer]]]:
-    """Each layer with what becomes of it, and the layers in its place."""
+def _factorized(work: Work) -> Iterator[tuple[Site, FactorizedLayer, Chain]]:
+    """Each layer with what becomes of it, and the chain in its place."""
     with task("LowRank: factorizing", total=len(work.sites)) as progress:
         for site in work.sites:
             progress.say(site.layer.name)
@@ -162,7 +157,7 @@ def _factorized(work: Work) -> Iterator[tuple[Site, FactorizedLayer, list[keras.
                 after=site.cost(site.ranks),
                 error=error,
             )
-            yield site, found, layers_for(site.layer, stages, factors)
+            yield site, found, site.chain(factors)
             progress.advance()
 
 

@@ -1,6 +1,6 @@
 """The layers of a model that are to be factorized, with their ranks, and why the others are not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,13 +9,15 @@ import numpy as np
 
 from tfcompress.models.graph import graph_of, trace
 from tfcompress.models.profile import profile
-from tfcompress.techniques.factorized import kernel_of, refusal, shape_of, sizes_of
+from tfcompress.techniques.factorized import Chain, kernel_of, layers_for, refusal, shape_of, sizes_of
 from tfcompress.techniques.kernels import kernels_of
 from tfcompress.techniques.layer_patterns import LayerSettings
 from tfcompress.techniques.low_rank_plan import ASKED
+from tfcompress.techniques.tensor_train_layers import misfit, tensor_train_layers
 from tfcompress.transforms.factorizations import CP, SVD, Factorization
 from tfcompress.transforms.ranks import Budget, Candidate, RankChoice, Ranks
 from tfcompress.transforms.stages import Cost, Shape, Sizes, Stage, cost
+from tfcompress.transforms.tensor_train import TensorTrain
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,12 @@ class Site:
         """The kernels of the chain with the site's ranks."""
         return self.factorization.factors(self.kernel, self.ranks)
 
+    def chain(self, factors: Sequence[np.ndarray]) -> Chain:
+        """The layers that stand for the site's layer, with these kernels."""
+        if isinstance(self.factorization, TensorTrain):
+            return Chain(tensor_train_layers(self.layer, self.factorization, self.shape, self.calls[0], factors))
+        return Chain(layers_for(self.layer, self.stages(self.ranks), factors))
+
     @property
     def candidate(self) -> Candidate:
         """The layer as the choice of ranks sees it."""
@@ -101,11 +109,14 @@ def find_work(
         own = settings.own.get(id(layer))
         usual = dense if isinstance(layer, keras.layers.Dense) else convolution
         kind = own if isinstance(own, Factorization) else usual
-        reason = _reason(layer, settings) or _misfit(kind, layer)
-        if reason:
+        if reason := _reason(layer, settings):
+            left[id(layer)] = layer.name, reason
+            continue
+        site = Site(layer, _fitting(kind, layer), calls[id(layer)])
+        if reason := _misfit(site):
             left[id(layer)] = layer.name, reason
         else:
-            sites[id(layer)] = Site(layer, _fitting(kind, layer), calls[id(layer)])
+            sites[id(layer)] = site
     chosen = _chosen(model, sites, settings, ranks)
     for key, site in sites.items():
         if key not in chosen:
@@ -134,9 +145,12 @@ def _reason(layer: keras.Layer, settings: LayerSettings) -> str | None:
     return refusal(layer) or ("its kernel is zero" if not np.any(kernel_of(layer)) else None)
 
 
-def _misfit(kind: Factorization, layer: keras.Layer) -> str | None:
-    """Why a layer cannot have this factorization, or None."""
-    if not isinstance(kind, CP) or isinstance(layer, keras.layers.Dense):
+def _misfit(site: Site) -> str | None:
+    """Why a layer cannot have its factorization, or None."""
+    kind, layer = site.factorization, site.layer
+    if isinstance(kind, TensorTrain):
+        return misfit(layer, kind, site.shape, site.calls)
+    if not isinstance(kind, CP):
         return None
     if len(set(layer.strides)) > 1:
         return f"no depthwise convolution has strides of {' and '.join(map(str, layer.strides))}"
@@ -145,8 +159,9 @@ def _misfit(kind: Factorization, layer: keras.Layer) -> str | None:
 
 def _fitting(kind: Factorization, layer: keras.Layer) -> Factorization:
     """The factorization as a layer needs it: a 1 x 1 has in and out only, and strides join the window of a CP."""
-    window = getattr(layer, "kernel_size", (1,))
-    if set(window) == {1} and not isinstance(kind, SVD):
+    if isinstance(layer, keras.layers.Dense):
+        return kind if isinstance(kind, TensorTrain) else SVD()
+    if set(layer.kernel_size) == {1}:
         return SVD()
     if isinstance(kind, CP) and set(layer.strides) != {1}:
         return CP(joined=True)

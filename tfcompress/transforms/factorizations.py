@@ -4,12 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from tfcompress.transforms.decompositions import cp, truncated, tucker2, unfolding
-from tfcompress.transforms.named import named
 from tfcompress.transforms.stages import Shape, Stage, composed
 
 _EVERY_AXIS = (True, True)
@@ -196,14 +194,6 @@ class CP(Factorization):
         if self.joined:
             windows = [windows[0] * windows[1]]
         return [before.reshape(1, 1, -1, rank), *windows, after.T.reshape(1, 1, rank, -1)]
-
-
-FACTORIZATIONS: dict[str, type[Factorization]] = {kind.__name__: kind for kind in (SVD, SpatialSVD, Tucker2, CP)}
-
-
-def make_factorization(value: Any) -> Factorization:
-    """The factorization itself, or the one that a name or a recipe's table stands for."""
-    return named("factorization", value, FACTORIZATIONS)
 
 
 def _pays(shape: Sequence[int], ranks: Sequence[int]) -> tuple[bool, bool]:

@@ -29,10 +29,19 @@ class Stage:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Height and width before and after one call of the original layer."""
+    """The positions at which a layer computes: their number along each axis before and after one call of it.
 
-    before: tuple[int, int]
-    after: tuple[int, int]
+    A convolution has (height, width) or (steps,), a dense layer the axes between batch and channels, often none.
+
+    Attributes:
+        before: Of its input.
+        after: Of its output.
+        known: Whether none of them is left open by the model.
+    """
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,8 @@ class Cost:
 def cost(stages: Sequence[Stage], calls: Sequence[Sizes]) -> Cost:
     """What a chain costs over all calls of the layer it stands for.
 
-    Each layer multiplies its whole kernel at every position of its output; height and width are those of the original's
-    output from the layer on that carries its stride.
+    Each layer multiplies its whole kernel at every position of its output; the positions along an axis are those of the
+    original's output from the layer on that carries its stride.
 
     Args:
         stages: The chain, first to last.
@@ -64,11 +73,11 @@ def cost(stages: Sequence[Stage], calls: Sequence[Sizes]) -> Cost:
     """
     macs = 0
     for call in calls:
-        height, width = call.before
+        sizes = list(call.before)
         for stage in stages:
-            height = call.after[0] if stage.carries[0] else height
-            width = call.after[1] if stage.carries[1] else width
-            macs += height * width * stage.times * prod(stage.shape)
+            for axis in range(min(len(sizes), 2)):
+                sizes[axis] = call.after[axis] if stage.carries[axis] else sizes[axis]
+            macs += prod(sizes) * stage.times * prod(stage.shape)
     return Cost(macs, sum(prod(stage.shape) for stage in stages))
 
 
