@@ -5,6 +5,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from tfcompress import layers
+
 L = keras.layers
 
 
@@ -62,6 +64,19 @@ def depthwise() -> keras.Model:
 def separable() -> keras.Model:
     image = _image()
     return _classifier(image, L.SeparableConv2D(6, 3, activation="relu", name="separable")(image))
+
+
+def group_convolution() -> keras.Model:
+    image = _image()
+    features = layers.GroupBatchNormalization()(layers.LiftingConv2D(4, 3, use_bias=False, name="lifting")(image))
+    features = layers.GroupConv2D(4, 3, activation="relu", name="on_group")(L.ReLU()(features))
+    return _classifier(image, layers.GroupPooling()(features))
+
+
+def double_convolution() -> keras.Model:
+    image = _image()
+    features = layers.CReLU()(layers.DoubleConv2D(2, 3, name="double")(image))
+    return _classifier(image, layers.fire(features, 6, squeeze=3, name="fire"))
 
 
 def dense() -> keras.Model:
@@ -132,6 +147,8 @@ ZOO: dict[str, Callable[[], keras.Model]] = {
         concatenation,
         depthwise,
         separable,
+        group_convolution,
+        double_convolution,
         dense,
         conv_1d,
         gru,

@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from tfcompress.teaching.soft_targets import SoftTargets
     from tfcompress.teaching.word_level import WordLevel
     from tfcompress.techniques.channel_pruning import ChannelPruning
+    from tfcompress.techniques.compact_filters import CompactFilters
     from tfcompress.techniques.distillation import Distillation
     from tfcompress.techniques.importances import Taylor
     from tfcompress.techniques.low_rank import LowRank
+    from tfcompress.techniques.low_rank_sparse import LowRankSparse
     from tfcompress.techniques.magnitude_pruning import MagnitudePruning
     from tfcompress.techniques.quantization_aware import QuantizationAware
     from tfcompress.techniques.sensitivity import sensitivity
@@ -58,6 +60,7 @@ _HOMES = {
     "Blocks": "tfcompress.transforms.patterns",
     "Card": "tfcompress.card",
     "ChannelPruning": "tfcompress.techniques.channel_pruning",
+    "CompactFilters": "tfcompress.techniques.compact_filters",
     "ConstantSparsity": "tfcompress.transforms.schedules",
     "Custom": "tfcompress.teaching.custom",
     "Decoder": "tfcompress.teaching.sequences",
@@ -68,6 +71,7 @@ _HOMES = {
     "LogitRegression": "tfcompress.teaching.logit_regression",
     "LogitsCache": "tfcompress.teaching.logits_cache",
     "LowRank": "tfcompress.techniques.low_rank",
+    "LowRankSparse": "tfcompress.techniques.low_rank_sparse",
     "MagnitudePruning": "tfcompress.techniques.magnitude_pruning",
     "MofN": "tfcompress.transforms.patterns",
     "PolynomialDecay": "tfcompress.transforms.schedules",
@@ -116,6 +120,7 @@ __all__ = [
     "Blocks",
     "Card",
     "ChannelPruning",
+    "CompactFilters",
     "ConstantSparsity",
     "Custom",
     "Decoder",
@@ -126,6 +131,7 @@ __all__ = [
     "LogitRegression",
     "LogitsCache",
     "LowRank",
+    "LowRankSparse",
     "MagnitudePruning",
     "MofN",
     "PolynomialDecay",

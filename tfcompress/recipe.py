@@ -11,8 +11,10 @@ import tomli_w
 from tfcompress.errors import RecipeError, suggestion
 from tfcompress.files import write_text
 from tfcompress.techniques.channel_pruning import ChannelPruning
+from tfcompress.techniques.compact_filters import CompactFilters
 from tfcompress.techniques.distillation import Distillation
 from tfcompress.techniques.low_rank import LowRank
+from tfcompress.techniques.low_rank_sparse import LowRankSparse
 from tfcompress.techniques.magnitude_pruning import MagnitudePruning
 from tfcompress.techniques.quantization_aware import QuantizationAware
 from tfcompress.techniques.technique import Technique
@@ -21,8 +23,10 @@ from tfcompress.techniques.weight_clustering import WeightClustering
 
 TECHNIQUES: dict[str, type[Technique]] = {
     "ChannelPruning": ChannelPruning,
+    "CompactFilters": CompactFilters,
     "Distillation": Distillation,
     "LowRank": LowRank,
+    "LowRankSparse": LowRankSparse,
     "MagnitudePruning": MagnitudePruning,
     "QuantizationAware": QuantizationAware,
     "Together": Together,

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import pytest
 
 import tfcompress as tfc
 from tests import zoo
+from tfcompress import layers
 from tfcompress.techniques.technique import Technique
 
 
@@ -25,6 +27,7 @@ class Row:
         in_file: Whether it is looked for in the int8 file.
         rewrites: Whether it builds other layers, so that the shapes of weights change and no wrapper is needed.
         refuses: The models in which it finds nothing to do, and says so.
+        adds: The layers of tfcompress that the models it builds have.
     """
 
     technique: Technique
@@ -34,7 +37,13 @@ class Row:
     in_file: bool = True
     rewrites: bool = False
     refuses: tuple[str, ...] = ()
+    adds: tuple[type[keras.Layer], ...] = ()
 
+
+_WITHOUT_CONVOLUTIONS = (
+    *("attention", "conv_1d", "dense", "depthwise", "embedding", "group_convolution", "gru", "lstm", "separable"),
+    *("shared_layer", "two_outputs"),
+)
 
 CONTRACT = {
     "ChannelPruning": Row(tfc.ChannelPruning(macs=0.7, round_to=1), rewrites=True),
@@ -42,6 +51,14 @@ CONTRACT = {
         tfc.ChannelPruning(parameters=0.8, round_to=1, importance="GeometricMedian", allocation="Global"),
         rewrites=True,
         in_file=False,
+    ),
+    "CompactFilters": Row(tfc.CompactFilters(), rewrites=True, in_file=False, refuses=_WITHOUT_CONVOLUTIONS),
+    "CompactFilters-on_a_group": Row(
+        tfc.CompactFilters({"type": "P4", "width": 0.25}),
+        rewrites=True,
+        in_file=False,
+        refuses=(*_WITHOUT_CONVOLUTIONS, "double_convolution"),
+        adds=(layers.LiftingConv2D, layers.GroupConv2D, layers.GroupBatchNormalization, layers.GroupPooling),
     ),
     "Distillation": Row(tfc.Distillation(alpha=0.5), in_file=False),  # it leaves the weights' values to training
     "Distillation-pruned": Row(
@@ -53,6 +70,7 @@ CONTRACT = {
         in_file=False,
     ),
     "LowRank": Row(tfc.LowRank(ranks=1), rewrites=True),
+    "LowRankSparse": Row(tfc.LowRankSparse(sparsity=0.9, ranks=1), sparsity=0.3, rewrites=True),
     "MagnitudePruning": Row(tfc.MagnitudePruning(sparsity=0.5, skip=()), sparsity=0.5),
     "MagnitudePruning-scheduled": Row(
         tfc.MagnitudePruning(
