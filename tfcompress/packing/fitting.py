@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfcompress.packing.classes import MOST_POSITIONS, Classes, Grid
-from tfcompress.packing.frequencies import coded
 from tfcompress.packing.margins import density_levels, scale_levels
 from tfcompress.packing.modelled import MOST_HISTORY, Flags, Row, Tables
+from tfcompress.packing.tabling import cheapest_tables
 
 _STEPS = (0.3, 0.6, 1.2)  # of the logit of a flag, or of the logarithm of a scale, from class to class
 _MOST_CONTEXTS = 48
 _SPLIT_SHARE = 0.25  # of the background, from which on flags pay
-_BITS_A_CODE = {2: 7.0}  # what a coded weight costs, about, in a table of so many symbols
-_BITS_A_CODE_OF_MANY = 3.5
+_MOST_PATTERN = 8
+_BITS_A_CODE = 7.0  # what a coded weight of a flag costs, about
 _BITS_A_CLASS = 2.0
 
 
@@ -36,14 +36,23 @@ def fit(symbols: np.ndarray, alphabet: int, shapes: list[tuple[int, int]], magni
     """
     counts = np.bincount(symbols, minlength=alphabet)
     background = int(counts.argmax())
+    split = _SPLIT_SHARE * len(symbols) <= counts[background] < len(symbols)
     fits = []
-    for middles, columns in shapes:
+    for middles, columns in [*shapes, *([(1, 4)] if split and _in_fours(symbols != background) else [])]:
         grid, flags, bits = Grid(len(symbols) // (middles * columns), middles, columns, False), None, 0.0
-        if counts[background] >= _SPLIT_SHARE * len(symbols) and counts[background] < len(symbols):
+        if split:
             grid, flags, bits = _flags(symbols != background, background, grid)
         classes, tables, more = _values(symbols, alphabet, grid, flags, magnitudes)
         fits.append(Fit(Row(grid, flags, classes, tables), bits + more))
     return min(fits, key=lambda item: item.bits)
+
+
+def _in_fours(flags: np.ndarray) -> bool:
+    """Whether flags come in fours: in 2 of 4 or in blocks, not as coin throws would."""
+    if len(flags) % 4:
+        return False
+    share, counts = flags.mean(), flags.reshape(-1, 4).sum(axis=1)
+    return not 0.8 < counts.var() / max(4 * share * (1 - share), 1e-9) < 1.25
 
 
 def _flags(flags: np.ndarray, background: int, grid: Grid) -> tuple[Grid, Flags, float]:
@@ -55,6 +64,11 @@ def _flags(flags: np.ndarray, background: int, grid: Grid) -> tuple[Grid, Flags,
         options += [(scan, replace(plain, history=history)) for history in (1, MOST_HISTORY)]
         if 1 < (grid.rows if transposed else grid.columns) <= 64:
             options.append((scan, replace(plain, history=MOST_HISTORY, restarts=True)))
+    if (
+        1 < grid.columns <= _MOST_PATTERN
+    ):  # patterns such as 2 of 4: what is left of a period depends on the place in it
+        pattern = Classes(j=np.arange(grid.columns, dtype=np.uint8))
+        options.append((grid, replace(plain, history=MOST_HISTORY, restarts=True, classes=pattern)))
     scan, model, best = _cheapest(options, flags, 0.0)
     levels = density_levels(flags, grid)
     classes = [_classes(levels, step) for step in _STEPS if any(len(axis) for axis in levels)]
@@ -64,7 +78,7 @@ def _flags(flags: np.ndarray, background: int, grid: Grid) -> tuple[Grid, Flags,
     if with_classes[2] < best:
         scan, model, best = with_classes
     counts = _flag_counts(scan, model, flags)
-    return scan, replace(model, tables=_tables(counts + (counts == 0))), best
+    return scan, replace(model, tables=cheapest_tables(counts + (counts == 0))[0]), best
 
 
 def _cheapest(options: list[tuple[Grid, Flags]], flags: np.ndarray, otherwise: float) -> tuple[Grid, Flags, float]:
@@ -113,30 +127,20 @@ def _values(
         contexts = classes.sums(grid)[chosen].astype(np.int64)
         counts = np.bincount(contexts * alphabet + values, minlength=classes.contexts * alphabet)
         counts = counts.reshape(-1, alphabet)
-        bits = _bits(counts) + _bits_of_classes(classes)
+        bits = cheapest_tables(counts, thorough=False)[1] + _bits_of_classes(classes)
         if best is None or bits < best[2]:
             best = classes, counts, bits
     assert best is not None
-    classes, counts, bits = best
-    empty = counts.sum(axis=1) == 0
-    counts[empty] = counts.sum(axis=0)  # a context that never came costs least where it is like the others
-    if not counts.any():
-        counts[:, 0] = 1
-    return classes, _tables(counts), bits
-
-
-def _tables(counts: np.ndarray) -> Tables:
-    """Counts as coded weights, finer where more symbols were counted."""
-    mantissa = 2 + int(np.searchsorted([2_000, 50_000, 1_000_000], counts.sum() / max(len(counts), 1)))
-    return Tables(mantissa, coded(counts, mantissa))
+    tables, bits = cheapest_tables(best[1])
+    return best[0], tables, bits + _bits_of_classes(best[0])
 
 
 def _bits(counts: np.ndarray) -> float:
-    """The bits of symbols under their own static model, and about those of its tables."""
+    """The bits of flags under their own static model, and about those of its tables."""
     totals = counts.sum(axis=1)
     used = counts[counts > 0]
     entropy = float((totals[totals > 0] * np.log2(totals[totals > 0])).sum() - (used * np.log2(used)).sum())
-    return entropy + counts.size * _BITS_A_CODE.get(counts.shape[1], _BITS_A_CODE_OF_MANY)
+    return entropy + counts.size * _BITS_A_CODE
 
 
 def _bits_of_classes(classes: Classes) -> float:

@@ -54,10 +54,10 @@ def coded(counts: np.ndarray, mantissa: int) -> np.ndarray:
 
     Example:
         >>> coded(np.array([[1, 0, 3]]), 2)
-        array([[1, 0, 7]])
+        array([[17,  0, 23]])
     """
     total = counts.sum(axis=1, keepdims=True)
-    scale = (1 << mantissa) * np.minimum(1.0, (1 << PRECISION) / np.maximum(total, 1))
+    scale = (1 << mantissa) * np.minimum(16.0, (1 << PRECISION) / np.maximum(total, 1))
     targets = np.maximum(counts * scale, 1 << mantissa)
     exponents = np.floor(np.log2(targets)).astype(np.int64) - mantissa
     steps = np.rint(targets / 2.0**exponents).astype(np.int64) - (1 << mantissa)
