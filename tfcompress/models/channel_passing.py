@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from tfcompress.models.channel_labels import ChannelLabels, Label, Role, title
+from tfcompress.models.channel_norms import normalized_by_batch, normalized_by_group, normalized_by_layer
 from tfcompress.models.graph import LayerCall
 
 _L = keras.layers
@@ -90,17 +91,22 @@ def _handed_on(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
 
 
 def _activation(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    if is_elementwise(call.operation.activation):
-        return _handed_on(call, labels)
-    return barrier(call, labels, f"are compared with each other by {title(call.operation)}")
+    if not is_elementwise(call.operation.activation):
+        _compared(call, labels)
+    return _handed_on(call, labels)
 
 
 def _softmax(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
     axes, label = call.operation.axis, labels.of(call.inputs[0])
     axes = [axis % len(call.input_shape) for axis in ([axes] if isinstance(axes, int) else axes)]
-    if label is None or label.axis not in axes:
-        return [label]
-    return barrier(call, labels, f"are compared with each other by {title(call.operation)}")
+    if label is not None and label.axis in axes:
+        _compared(call, labels)
+    return [label]
+
+
+def _compared(call: LayerCall, labels: ChannelLabels) -> None:
+    """Keeps channels of which each changes the others; they go on, as far as the model's output."""
+    barrier(call, labels, f"are compared with each other by {title(call.operation)}")
 
 
 def _rescaling(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
@@ -243,50 +249,6 @@ def _reshaped(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
     return [Label(axis + 1, rows[0])]
 
 
-def _normalized_by_batch(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    layer, label = call.operation, labels.of(call.inputs[0])
-    if label is not None and layer.axis % len(call.input_shape) == label.axis:
-        _normalization_weights(labels, layer, 0, label)
-        for statistic in (layer.moving_mean, layer.moving_variance):
-            labels.weight(layer, statistic, 0, label.ids, Role.SHIFTS)
-    return [label]
-
-
-def _normalized_by_layer(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    """LayerNormalization and RMSNormalization; the statistics become those of the channels that are left."""
-    layer, label = call.operation, labels.of(call.inputs[0])
-    if label is None:
-        return [None]
-    axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
-    axes = [axis % len(call.input_shape) for axis in axes]
-    if label.axis in axes:
-        _normalization_weights(labels, layer, axes.index(label.axis), label)
-    return [label]
-
-
-def _normalized_by_group(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    """Each group loses the same places; with one channel to a group, groups go with their channels."""
-    layer, label = call.operation, labels.of(call.inputs[0])
-    if label is None:
-        return [None]
-    if layer.axis % len(call.input_shape) != label.axis:
-        return barrier(call, labels, f"lie on an axis that {title(layer)} does not group")
-    if layer.groups in (-1, label.ids.size):
-        labels.setting(layer, "groups", label.ids)
-    else:
-        places = label.ids.reshape(layer.groups, -1)
-        labels.tie(places, np.broadcast_to(places[0], places.shape))
-    _normalization_weights(labels, layer, 0, label)
-    return [label]
-
-
-def _normalization_weights(labels: ChannelLabels, layer: keras.Layer, axis: int, label: Label) -> None:
-    for name, role in (("gamma", Role.SCALES), ("scale", Role.SCALES), ("beta", Role.SHIFTS)):
-        weight = getattr(layer, name, None)  # `scale` is a weight in RMSNormalization and a flag in others
-        if isinstance(weight, keras.Variable):
-            labels.weight(layer, weight, axis, label.ids, role)
-
-
 def _prelu(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
     layer, label = call.operation, labels.of(call.inputs[0])
     if label is not None and layer.alpha.shape[label.axis - 1] > 1:
@@ -319,14 +281,14 @@ _MERGING = (_L.Add, _L.Average, _L.Maximum, _L.Minimum, _L.Multiply, _L.Subtract
 
 PASSING: dict[type[keras.Layer], Rule] = {
     _L.Activation: _activation,
-    _L.BatchNormalization: _normalized_by_batch,
+    _L.BatchNormalization: normalized_by_batch,
     _L.Concatenate: _concatenated,
     _L.Flatten: _reshaped,
-    _L.GroupNormalization: _normalized_by_group,
-    _L.LayerNormalization: _normalized_by_layer,
+    _L.GroupNormalization: normalized_by_group,
+    _L.LayerNormalization: normalized_by_layer,
     _L.PReLU: _prelu,
     _L.Permute: _permuted,
-    _L.RMSNormalization: _normalized_by_layer,
+    _L.RMSNormalization: normalized_by_layer,
     _L.RepeatVector: _repeated,
     _L.Rescaling: _rescaling,
     _L.Reshape: _reshaped,

@@ -50,12 +50,21 @@ class ChannelAllocation(ABC):
                 high = middle
             else:
                 low = middle + 1
-        counts = self.after(high, scores, widths)
-        for group in self.first_back(counts, scores):
-            wider = widths[group].after(counts[group])
-            if wider is not None:
-                attempt = [*counts[:group], wider, *counts[group + 1 :]]
-                counts = attempt if fits(attempt) else counts
+        return self._filled(self.after(high, scores, widths), scores, widths, fits)
+
+    def _filled(
+        self, counts: list[int], scores: Sequence[np.ndarray], widths: Sequence[Widths], fits: Fits
+    ) -> list[int]:
+        """The numbers with a step more for each group for which there is room in the budget, again and again."""
+        growing = set(range(len(counts)))
+        while growing:
+            for group in [group for group in self.first_back(counts, scores) if group in growing]:
+                wider = widths[group].after(counts[group])
+                attempt = None if wider is None else [*counts[:group], wider, *counts[group + 1 :]]
+                if attempt is not None and fits(attempt):
+                    counts = attempt
+                else:
+                    growing.remove(group)  # what has no room now has none when others have grown
         return counts
 
 
