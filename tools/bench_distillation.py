@@ -12,6 +12,8 @@ import click
 from tfcompress.files import write_text
 from tfcompress.table import aligned
 from tools.distillation_images import Effort, Result, apprentice, fitnets, hinton
+from tools.distillation_sequences import sequences
+from tools.distillation_speed import speed
 
 Experiment = Callable[[Path, int], list[Result]]
 
@@ -28,6 +30,7 @@ def experiments(share: float) -> dict[str, Experiment]:
         "hinton": lambda folder, seed: hinton(folder, seed, dense),
         "fitnets": lambda folder, seed: fitnets(folder, seed, thin),
         "apprentice": lambda folder, seed: apprentice(folder, seed, small),
+        "sequences": lambda folder, seed: sequences(folder, seed, (epochs(20), epochs(30))),
     }
 
 
@@ -50,7 +53,7 @@ def table(results: dict[str, list[list[Result]]]) -> str:
 @click.option("--only", default="", help="Experiments whose name contains this.")
 @click.option("--epochs", default=1.0, show_default=True, help="The share of the epochs to train for.")
 def main(output: Path, seeds: int, only: str, epochs: float) -> None:
-    """Measure distillation: Hinton's MNIST, FitNets' MNIST, and Apprentice's 4 bits on Fashion-MNIST."""
+    """Measure distillation: Hinton's and FitNets' MNIST, Apprentice's 4 bits on Fashion-MNIST, sequences, speed."""
     output.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[list[Result]]] = {}
     for name, experiment in experiments(epochs).items():
@@ -60,6 +63,12 @@ def main(output: Path, seeds: int, only: str, epochs: float) -> None:
         for seed in range(seeds):
             results[name].append(experiment(output, seed))
             click.echo(table({name: results[name]}), err=True)
+    if only in "speed":
+        for network in ("dense", "mobilenet"):
+            rows = [("step", "median ms (quartiles)", ""), *speed(network, 128 if network == "dense" else 32)]
+            click.echo(f"{network}\n{aligned(rows, left=2)}\n")
+    if not results:
+        return
     text = table(results)
     write_text(output / "table.txt", f"{text}\n\n{seeds} seeds, {epochs:g} of the full number of epochs.\n")
     click.echo(text)

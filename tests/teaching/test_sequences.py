@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tfcompress as tfc
-from tfcompress.teaching.sequences import Decoder, SequenceTargets, decoder_of
+from tfcompress.teaching.sequences import Decoder, SequenceTargets
 
 L = keras.layers
 WORDS, LENGTH, START, END = 6, 4, 2, 1
@@ -54,7 +54,7 @@ def test_a_student_fits_on_them_teacher_forced(tmp_path: Path) -> None:
 
 def test_with_references_the_beam_that_is_most_like_them_is_taken(tmp_path: Path) -> None:
     teacher = _model()
-    search = decoder_of(teacher, LENGTH)
+    search = Decoder.of(teacher, LENGTH)
     beams = tfc.beam_search(search.step, search.initial(SOURCES), start=START, end=END, length=LENGTH, beams=4).words
     references = beams[:, 2].numpy()
     made = tfc.generate_targets(

@@ -29,44 +29,48 @@ class Decoder:
     initial: Callable[[Any], Any]
     step: Step
 
+    @classmethod
+    def of(cls, model: keras.Model, length: int) -> "Decoder":
+        """A decoder of a model that was trained with teacher forcing, as it is.
 
-def decoder_of(model: keras.Model, length: int) -> Decoder:
-    """A decoder of a model that was trained with teacher forcing, as it is.
+        The model takes (source, words so far) and gives at each position the distribution over the next word, looking
+        at no later word. It computes all positions anew for each word; a step of one's own that keeps the recurrent
+        state or the keys and values of attention is faster.
 
-    The model takes (source, words so far) and gives at each position the distribution over the next word, looking at no
-    later word. It computes all positions anew for each word; a step of one's own that keeps the recurrent state or the
-    keys and values of attention is faster.
+        Args:
+            model: Inputs: the source, (batch, ...), and whole numbers, (batch, length). Output: (batch, length, words),
+                logits or softmax.
+            length: The most words of a sequence.
 
-    Args:
-        model: Inputs: the source, (batch, ...), and whole numbers, (batch, length). Output: (batch, length, words),
-            logits or softmax.
-        length: The most words of a sequence.
+        Raises:
+            ModelError: The model has other inputs or outputs.
+        """
+        if len(model.inputs) != 2 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 3:
+            raise ModelError(
+                f"The model '{model.name}' has {len(model.inputs)} inputs and outputs of shape "
+                f"{[tuple(tensor.shape) for tensor in model.outputs]}. A decoder needs the inputs (source, words so "
+                "far) and one output (batch, length, words)."
+            )
+        (kind,) = output_kinds(model)
+        if kind is OutputKind.SIGMOID:
+            raise ModelError(f"The model '{model.name}' ends in a sigmoid, which is no distribution over words.")
 
-    Raises:
-        ModelError: The model has other inputs or outputs.
-    """
-    if len(model.inputs) != 2 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 3:
-        raise ModelError(
-            f"The model '{model.name}' has {len(model.inputs)} inputs and outputs of shape "
-            f"{[tuple(tensor.shape) for tensor in model.outputs]}. A decoder needs the inputs (source, words so far) "
-            "and one output (batch, length, words)."
-        )
-    (kind,) = output_kinds(model)
-    if kind is OutputKind.SIGMOID:
-        raise ModelError(f"The model '{model.name}' ends in a sigmoid, which is no distribution over words.")
+        def initial(sources: Any) -> Any:
+            count = tf.shape(sources)[0]
+            return {
+                "source": sources,
+                "words": tf.zeros([count, length], tf.int32),
+                "place": tf.zeros([count], tf.int32),
+            }
 
-    def initial(sources: Any) -> Any:
-        count = tf.shape(sources)[0]
-        return {"source": sources, "words": tf.zeros([count, length], tf.int32), "place": tf.zeros([count], tf.int32)}
+        def step(words: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
+            place = state["place"]
+            history = state["words"] + words[:, None] * tf.one_hot(place, length, dtype=tf.int32)
+            outputs = model([state["source"], history], training=False)
+            logits = class_logits(tf.cast(tf.gather(outputs, place, batch_dims=1), tf.float32), kind)
+            return logits, {"source": state["source"], "words": history, "place": place + 1}
 
-    def step(words: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
-        place = state["place"]
-        history = state["words"] + words[:, None] * tf.one_hot(place, length, dtype=tf.int32)
-        outputs = model([state["source"], history], training=False)
-        logits = class_logits(tf.cast(tf.gather(outputs, place, batch_dims=1), tf.float32), kind)
-        return logits, {"source": state["source"], "words": history, "place": place + 1}
-
-    return Decoder(initial, step)
+        return cls(initial, step)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +144,7 @@ def generate_targets(
     (sequence-level interpolation): meant for a second training at a low learning rate.
 
     Args:
-        teacher: A model that `decoder_of` takes, or a decoder.
+        teacher: A model that `Decoder.of` takes, or a decoder.
         sources: Shape (samples, ...).
         path: The file to write, in NumPy's npz format.
         start: The word before the first.
@@ -169,7 +173,7 @@ def generate_targets(
         raise DataError("generate_targets: there are no sources.")
     if references is not None and len(references) != len(sources):
         raise DataError(f"generate_targets: {len(references)} references stand beside {len(sources)} sources.")
-    decoder = decoder_of(teacher, length) if isinstance(teacher, keras.Model) else teacher
+    decoder = Decoder.of(teacher, length) if isinstance(teacher, keras.Model) else teacher
 
     @tf.function(autograph=False, reduce_retracing=True)
     def search(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -1,0 +1,138 @@
+"""Sequence-level distillation on a made-up translation: dates in words to dates in one of two notations, seeded.
+
+Which notation a date gets in the training data is chance, so a small student that learns from the data has to spread
+its probability over both; the teacher's beams are of one kind.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+import tfcompress as tfc
+from tools.distillation_images import Result, kept
+
+_PADDING, _END, _START = 0, 1, 2
+_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz -/."
+_SOURCE_LENGTH, _LENGTH = 18, 11
+_MONTHS = [date(2000, month, 1).strftime("%B").lower() for month in range(1, 13)]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Sources and targets as rows of numbers, and the texts of both."""
+
+    sources: np.ndarray
+    targets: np.ndarray
+    texts: list[tuple[str, str]]
+
+
+def pairs(count: int, seed: int) -> Pairs:
+    """Dates such as "7 march 1998" with "1998-03-07" or, in three of ten cases, "07/03/1998"."""
+    generator = np.random.default_rng(seed)
+    texts = []
+    for year, month, day, kind in zip(
+        generator.integers(1900, 2100, count),
+        generator.integers(1, 13, count),
+        generator.integers(1, 29, count),
+        generator.random(count),
+        strict=True,
+    ):
+        texts.append((f"{day} {_MONTHS[month - 1]} {year}", notations(year, month, day)[int(kind > 0.7)]))
+    rows = [(_numbers(source, _SOURCE_LENGTH), _numbers(target, _LENGTH)) for source, target in texts]
+    sources, targets = (np.array(side, "int32") for side in zip(*rows, strict=True))
+    return Pairs(sources, targets, texts)
+
+
+def notations(year: int, month: int, day: int) -> tuple[str, str]:
+    """Both ways in which a date may be written.
+
+    Example:
+        >>> notations(1998, 3, 7)
+        ('1998-03-07', '07/03/1998')
+    """
+    return f"{year}-{month:02}-{day:02}", f"{day:02}/{month:02}/{year}"
+
+
+def seq2seq(units: int) -> keras.Model:
+    """A GRU reads the letters and a GRU writes them; logits."""
+    words = len(_LETTERS) + 3
+    source = keras.Input((_SOURCE_LENGTH,), dtype="int32", name="source")
+    before = keras.Input((_LENGTH,), dtype="int32", name="before")
+    read = layers.GRU(units, name="reader")(layers.Embedding(words, 16, name="letters")(source))
+    written = layers.GRU(units, return_sequences=True, name="writer")(
+        layers.Embedding(words, 16, name="written")(before), initial_state=read
+    )
+    return keras.Model([source, before], layers.Dense(words, name="next")(written), name=f"seq2seq{units}")
+
+
+def sequences(folder: Path, seed: int, epochs: tuple[int, int] = (20, 30), count: int = 20_000) -> list[Result]:
+    """A teacher of 128 units, and a student of 24 before and after sequence-level distillation, on 1,000 dates."""
+    data, test = pairs(count, seed), pairs(1000, seed + 1000)
+    teacher = kept(
+        folder / f"dates-teacher-{seed}.keras", seed, lambda: _fit(seq2seq(128), data.targets, data, epochs[0])
+    )
+    before = kept(
+        folder / f"dates-before-{seed}.keras", seed + 1, lambda: _fit(seq2seq(24), data.targets, data, epochs[1])
+    )
+    path = folder / f"dates-{seed}.npz"
+    if not path.exists():
+        tfc.generate_targets(teacher, data.sources, path, start=_START, end=_END, length=_LENGTH, batch_size=500)
+    written = tfc.SequenceTargets.load(path).targets
+    after = kept(folder / f"dates-after-{seed}.keras", seed + 1, lambda: _fit(seq2seq(24), written, data, epochs[1]))
+    measured = [
+        ("teacher, beam 5", teacher, 5),
+        ("student before, greedy", before, 1),
+        ("student before, beam 5", before, 5),
+        ("student after, greedy", after, 1),
+        ("student after, beam 5", after, 5),
+    ]
+    # As errors of 10,000, like those of the other experiments.
+    return [Result(name, 10 * _errors(model, test, beams)) for name, model, beams in measured]
+
+
+def _fit(model: keras.Model, targets: np.ndarray, data: Pairs, epochs: int) -> keras.Model:
+    steps = epochs * -(-len(targets) // 128)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=_PADDING)
+    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(5e-3, steps)), loss)
+    first = np.full((len(targets), 1), _START, "int32")
+    shifted = np.concatenate([first, targets[:, :-1]], axis=1)
+    model.fit((data.sources, shifted), targets, batch_size=128, epochs=epochs, verbose=0)
+    return model
+
+
+def _errors(model: keras.Model, test: Pairs, beams: int) -> int:
+    """How many answers are the date in neither notation."""
+    decoder = tfc.Decoder.of(model, _LENGTH)
+    search = tf.function(
+        lambda sources: tfc.beam_search(
+            decoder.step, decoder.initial(sources), start=_START, end=_END, length=_LENGTH, beams=beams
+        ).words[:, 0],
+        autograph=False,
+    )
+    wrong = 0
+    for begun in range(0, len(test.texts), 500):
+        answers = search(test.sources[begun : begun + 500]).numpy()
+        for answer, (source, _) in zip(answers, test.texts[begun:], strict=False):
+            day, month, year = source.split()
+            wrong += _text(answer) not in notations(int(year), _MONTHS.index(month) + 1, int(day))
+    return wrong
+
+
+def _numbers(text: str, length: int) -> list[int]:
+    numbers = [_LETTERS.index(letter) + 3 for letter in text] + [_END]
+    return numbers + [_PADDING] * (length - len(numbers))
+
+
+def _text(numbers: np.ndarray) -> str:
+    """The letters before the end."""
+    letters = []
+    for number in numbers:
+        if number == _END:
+            break
+        letters.append(_LETTERS[number - 3] if number > _START else "?")
+    return "".join(letters)
