@@ -56,7 +56,7 @@ def test_a_model_of_the_zoo_with_half_of_its_channels(name):
     assert_cut_equals_masked(zoo.make(name))
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(strategies.data())
 def test_any_model_with_half_of_its_channels(data):
     assert_cut_equals_masked(random_graphs.model(data.draw))

@@ -15,7 +15,7 @@ from tfcompress.files import write_text
 from tfcompress.models.channels import channel_groups
 from tfcompress.table import aligned
 
-_QUICK = ("mobilenet_v3",)
+_QUICK = ("mobilenet",)
 _TABLE = Path(__file__).resolve().parents[2] / "runs" / "channel_pruned_applications.txt"
 _HEADING = ("family", "groups", "layers kept", "MACs left", "parameters left", "int8 bytes", "int8 against Keras")
 _rows: dict[str, tuple[str, ...]] = {}

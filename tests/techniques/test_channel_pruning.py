@@ -189,7 +189,7 @@ def test_a_layer_that_stands_in_the_way_is_named():
 
 def test_a_model_with_nothing_to_remove_says_why():
     model = keras.Sequential([keras.Input((4,)), L.Dense(2, name="only")], name="small")
-    with pytest.raises(ModelError, match=r"'small' has no channels that could be removed. only is kept"):
+    with pytest.raises(ModelError, match=r"'small' has no channels that could be removed: only is kept"):
         tfc.ChannelPruning().wrap(model)
 
 
@@ -269,3 +269,26 @@ def test_what_earlier_steps_established_stays_while_the_smaller_model_trains():
     zeros = (tfc.strip(wrapped).get_layer("conv").kernel.numpy() == 0).mean()
     zoo.fit(wrapped, epochs=2, eagerly=True)
     assert (tfc.strip(wrapped).get_layer("conv").kernel.numpy() == 0).mean() == zeros > 0.2
+
+
+def test_it_must_not_undo_ranges():
+    with pytest.raises(RecipeError, match=r"it would undo the ranges that QuantizationAware established. Put it first"):
+        tfc.Recipe([tfc.QuantizationAware(), tfc.ChannelPruning()])
+
+
+@pytest.mark.filterwarnings("ignore::tfcompress.errors.TfCompressWarning")
+def test_it_goes_before_all_others_down_to_an_int8_file(tmp_path):
+    steps = [tfc.ChannelPruning(macs=0.7, round_to=1), tfc.MagnitudePruning(sparsity=0.5)]
+    recipe = tfc.Recipe([*steps, tfc.WeightClustering(clusters=8), tfc.QuantizationAware()])
+    model = zoo.make("residual_add")
+
+    def fit(wrapped, callbacks):
+        zoo.fit(wrapped, eagerly=True)
+
+    result = tfc.compress(model, recipe, fit, tmp_path)
+    card = tfc.convert(result.model, tmp_path / "m.tflite", representative=zoo.samples(model))
+    assert tfc.profile(result.model).macs <= 0.7 * tfc.profile(model).macs
+    assert card.sparsity >= 0.4
+    # Clustering leaves the tiny kernels alone and says so; this is the largest.
+    largest = max((tensor for tensor in card.tensors if tensor["kernel"]), key=lambda tensor: np.prod(tensor["shape"]))
+    assert largest["distinct_values"] <= 9

@@ -141,8 +141,13 @@ class Channels:
             numbers[group.classes] = number
         return numbers
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """For each layer that is kept a clause that says why."""
+        return tuple(f"{name} is kept: its channels {why}" for name, why in self.kept)
+
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.groups), *(f"{name} is kept: its channels {why}" for name, why in self.kept)])
+        return "\n".join([*map(str, self.groups), *self.reasons])
 
 
 def channel_groups(model: keras.Model) -> Channels:

@@ -37,7 +37,7 @@ def narrow(model: keras.Model, width: float = 0.5, round_to: int = 8) -> keras.M
         )
     found = channel_groups(model)
     if not found.groups:
-        raise ModelError(f"Model '{model.name}' has no channels that can be left out. {found}.")
+        raise ModelError(f"Model '{model.name}' has no channels that can be left out: {'; '.join(found.reasons)}.")
     counts = [widths_of(group, round_to).nearest(width * group.channels) for group in found.groups]
     return newly_initialized(cut(model, found, [np.arange(count) for count in counts]))
 

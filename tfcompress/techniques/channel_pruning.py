@@ -174,7 +174,8 @@ class ChannelPruning(Technique):
         check_not_wrapped(model)
         found = channel_groups(model)
         if not found.groups:
-            raise ModelError(f"ChannelPruning: model '{model.name}' has no channels that could be removed. {found}.")
+            why = "; ".join(found.reasons)
+            raise ModelError(f"ChannelPruning: model '{model.name}' has no channels that could be removed: {why}.")
         smaller = cut(model, found, self._chosen(model, found))
         return wrap_kernels(smaller, {}) if has_established(smaller) else smaller
 
