@@ -322,3 +322,32 @@ def test_a_subclassed_model_may_teach_outputs() -> None:
     learning.fit(samples, np.zeros(4), verbose=0)
     with pytest.raises(tfc.TfCompressError, match="subclassed"):
         tfc.Distillation(teacher, ["Hints"]).wrap(_model())
+    four = tfc.Distillation(teacher).wrap(_dense(4))
+    four.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
+    with pytest.raises(tfc.TfCompressError, match=r"teacher gives shape \(3,\) and the student \(4,\)"):
+        four.fit(samples, np.zeros(4), verbose=0)
+
+
+def test_a_recipe_cannot_name_code_to_be_imported() -> None:
+    text = """
+[[step]]
+technique = "Distillation"
+
+[[step.objectives]]
+type = "Custom"
+
+[step.objectives.function]
+module = "os"
+class_name = "function"
+config = "getcwd"
+registered_name = "getcwd"
+"""
+    with pytest.raises(tfc.TfCompressError, match="is no function"):
+        tfc.Recipe.from_toml(text)
+
+
+def test_a_loss_of_keras_distillation_survives_a_file(teacher: Path, tmp_path: Path) -> None:
+    loss = keras.distillation.LogitsDistillation(temperature=2.0, loss=keras.losses.KLDivergence())
+    tfc.Distillation(str(teacher), [loss]).wrap(_model()).save(tmp_path / "middle.keras")
+    loaded = tfc.load(tmp_path / "middle.keras")
+    assert _train(loaded).history.history["custom"][0] > 0  # type: ignore[attr-defined]

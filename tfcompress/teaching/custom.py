@@ -43,9 +43,7 @@ class Custom(FeatureObjective):
     def __post_init__(self) -> None:
         super().__post_init__()
         function = self.function
-        if isinstance(function, Mapping):  # a loss of keras.distillation in a file that Keras wrote
-            object.__setattr__(self, "function", keras.saving.deserialize_keras_object(dict(function)))
-        elif callable(function):
+        if callable(function):
             name = keras.saving.get_registered_name(function)
             if keras.saving.get_registered_object(name) is function:
                 object.__setattr__(self, "function", name)
@@ -70,6 +68,14 @@ class Custom(FeatureObjective):
         if not isinstance(self.function, str):
             config["function"] = keras.saving.serialize_keras_object(self.function)
         return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Custom":
+        """Makes the objective from what `get_config` gave; a recipe, which is not trusted as such, has names only."""
+        function = config["function"]
+        if isinstance(function, Mapping):
+            function = keras.saving.deserialize_keras_object(dict(function))
+        return cls(**{**config, "function": function})
 
 
 def _named(name: str) -> Callable[[Any, Any], Any]:

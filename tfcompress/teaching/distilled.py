@@ -24,7 +24,7 @@ class Distilled(keras.Model):
     teacher runs on each batch in inference mode and before the gradient tape opens, so nothing of it is kept for
     gradients; the student runs once, and the features of its layers are taken from that pass. Evaluation and prediction
     are the student's alone, so a validation loss is the user's own loss, and validation data need no teacher.
-    Regularization keeps its full weight.
+    Regularization keeps its full weight. `keras.models.clone_model` of it gives the plain student.
 
     `keras.distillation.Distiller` (Keras 3.15) is not built on, because
     - it runs the student a second time when a layer's features are compared, with other dropout and with batch norm's

@@ -47,6 +47,7 @@ class OutputTerm:
         read = plain_values if self.objective.of_values else class_logits
         student, teacher = heard.outputs[self.index], heard.lesson.outputs[self.index]
         target = heard.targets[self.index]
+        _check_alike(self.name, student, teacher)
         if self.objective.needs_labels and target is None:
             raise DataError(f"{type(self.objective).__name__} needs the labels of output {self.name!r}. Fit with them.")
         return self.objective.loss(
@@ -75,8 +76,9 @@ class RawTerm:
 
     def loss(self, heard: Heard) -> Any:
         """The loss of a batch."""
-        student = keras.ops.cast(heard.outputs[self.index], "float32")
-        return self.objective.loss(student, heard.lesson.outputs[self.index])
+        student, teacher = heard.outputs[self.index], heard.lesson.outputs[self.index]
+        _check_alike(self.name, student, teacher)
+        return self.objective.loss(keras.ops.cast(student, "float32"), teacher)
 
     @property
     def place(self) -> str:
@@ -253,6 +255,15 @@ def _check_shapes(indices: Any, names: Sequence[str], student: keras.Model, teac
                 f"Output {names[index]!r}: the teacher {teacher.name} gives shape {its} and the student "
                 f"'{student.name}' {mine}. Give both the same classes."
             )
+
+
+def _check_alike(name: str, student: Any, teacher: Any) -> None:
+    """The check of shapes for a teacher that says its own only when it runs."""
+    if tuple(student.shape)[1:] != tuple(teacher.shape)[1:]:
+        raise ModelError(
+            f"Output {name!r}: the teacher gives shape {tuple(teacher.shape)[1:]} and the student "
+            f"{tuple(student.shape)[1:]}. Give both the same classes."
+        )
 
 
 def _check_kinds(indices: Sequence[int], names: Sequence[str], kinds: Sequence[OutputKind], teacher: Teacher) -> None:
