@@ -21,18 +21,28 @@ from tfcompress.packing.deep_compression import relative
 from tfcompress.packing.packing import pack
 from tfcompress.progress import task
 from tfcompress.table import aligned
+from tools import java_decoder
 from tools.made_tflite import Weights, made_tflite
 from tools.made_weights import ALEXNET, VGG16, Layer, clustered, mobilenet_v2, vgg_like
 
 _SEED = 7
+# The most memory since the program began: that of `getrusage` would begin with what this process had.
 _CHILD = """
-import resource, sys, time
+import tempfile, time
+from pathlib import Path
 from tfcompress.packing import packing, unpacking
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+import tfcompress.packing.tabling, numpy.fft, rich.progress
+def most():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+with tempfile.TemporaryDirectory() as folder:  # what is imported on first use is no memory of the file's
+    Path(folder, "few").write_bytes(bytes(1000))
+    packing.pack(Path(folder, "few"), Path(folder, "packed"), card=False, compare=False)
+    unpacking.unpack(Path(folder, "packed"), Path(folder, "again"))
+before = most()
 started, used = time.perf_counter(), time.process_time()
 {call}
 print(time.perf_counter() - started, time.process_time() - used)
-print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+print(1024 * (most() - before))
 """
 _RIVALS: dict[str, Callable[[bytes], bytes]] = {
     "gzip -9": lambda data: gzip.compress(data, 9, mtime=0),
@@ -52,7 +62,13 @@ class Row:
 
 
 def main_table(content: bytes, folder: Path, rivals: Sequence[str]) -> str:
-    """The coders on one file, with packed bytes over zlib's and over the order-0 bound."""
+    """The coders on one file, with packed bytes over zlib's and over the order-0 bound.
+
+    Args:
+        content: The file.
+        folder: For files in between.
+        rivals: General compressors; with several of them also single codings of ours.
+    """
     path = folder / "made.tflite"
     path.write_bytes(content)
     with task("packing"):
@@ -60,7 +76,7 @@ def main_table(content: bytes, folder: Path, rivals: Sequence[str]) -> str:
     zipped = packing.zlib_bytes or 0
     bound = sum(part.order0_bytes for part in packing.parts)
     rows = [Row("order-0 bound of all parts", round(bound)), Row("tfz", packing.packed_bytes)]
-    for coding in ("deep_compression", "huffman"):
+    for coding in ("deep_compression", "huffman") if len(rivals) > 1 else ():
         with task(f"packing with {coding} alone"):
             alone = pack(path, folder / "alone.tfz", codings=(coding, "deflate"), force=True, card=False, compare=False)
         rows.append(Row(f"tfz, {coding.replace('_', ' ')} and deflate only", alone.packed_bytes))
@@ -94,8 +110,23 @@ def speed_and_memory(path: Path, folder: Path) -> str:
             f"{name}: {size / seconds / 1e6:.1f} MB/s ({size / used / 1e6:.1f} MB/s of CPU time), "
             f"{memory / size:.1f} times the file in memory"
         )
+    lines.append(java_speed(packed, again, size))
     lines.append(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     return "\n".join(lines)
+
+
+def java_speed(packed: Path, again: Path, size: int) -> str:
+    """How fast the Java decoder unpacks to `size` bytes: the first time, while the JVM still compiles, and later."""
+    lacking = java_decoder.missing()
+    if lacking:
+        return f"unpack in Java: not measured ({lacking})"
+    with task("timing unpack in Java"):
+        classes = java_decoder.compiled(packed.parent / "classes")
+        repeats = "12" if size < 1 << 24 else "3"
+        command = java_decoder.command(classes, "Speed", packed, again, repeats)
+        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    first, later, used = (size / float(seconds) / 1e6 for seconds in answer)
+    return f"unpack in Java, 64 MB: {later:.1f} MB/s ({used:.1f} MB/s of CPU time), the first time {first:.1f} MB/s"
 
 
 def third_stage(layers: Sequence[Layer], spread: float, folder: Path) -> tuple[str, float]:

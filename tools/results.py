@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tfcompress.card import Card
 from tfcompress.files import write_text
+from tfcompress.table import cell
 
 _ROOT = Path(__file__).resolve().parents[1]
 README = _ROOT / "README.md"
@@ -22,8 +23,8 @@ def table(folder: Path) -> str:
     """The rows of a README for the cards of a folder, with the conditions under them."""
     cards = [_read(folder / f"lenet5-{name}.tflite.card.json") for name in _FILES]
     lines = [
-        "| file | bytes | zlib bytes | compression rate | accuracy | zeros | median ms | p90 ms |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| file | bytes | zlib bytes | tfz bytes | compression rate | accuracy | zeros | median ms | p90 ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, card in zip(_FILES, cards, strict=True):
         latency = card.latency_ms or {}
@@ -31,6 +32,7 @@ def table(folder: Path) -> str:
             name.replace("-", ", "),
             f"{card.size_bytes:,}",
             f"{card.zlib_bytes:,}",
+            cell(card.packed_bytes),
             f"{card.compression_rate:.2f}",
             f"{card.accuracy:.4f}",
             f"{card.sparsity:.3f}",

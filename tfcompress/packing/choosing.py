@@ -11,6 +11,7 @@ from tfcompress.packing import deep_compression, huffman, prefix
 from tfcompress.packing.classes import Grid
 from tfcompress.packing.elements import Elements, Transform, with_codebook
 from tfcompress.packing.fitting import fit
+from tfcompress.packing.frequencies import counted
 from tfcompress.packing.modelled import Model, Row
 from tfcompress.packing.regions import REST, Region
 from tfcompress.packing.streams import Coding, Lzma, Stream
@@ -80,13 +81,13 @@ def _made(choice: Choice) -> _Candidate:
 
 
 def _lzma(data: np.ndarray, settings: Lzma) -> Choice:
-    payload = lzma.compress(data.tobytes(), lzma.FORMAT_RAW, filters=[settings.filter])
+    payload = lzma.compress(data.tobytes(), lzma.FORMAT_RAW, filters=[settings.filter(len(data))])
     return Choice(Stream(Coding.LZMA, len(data), len(payload), settings), payload)
 
 
 def _huffman(data: np.ndarray, elements: Elements) -> _Candidate:
     (symbols,) = elements.split(data)
-    counts = np.bincount(symbols, minlength=elements.alphabet)
+    counts = counted(symbols, elements.alphabet)
     bits = float((counts * prefix.code_lengths(counts)).sum())
     described = len(counts) * _BITS_A_LENGTH + _codebook_bits(elements)
 

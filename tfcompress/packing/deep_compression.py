@@ -13,6 +13,7 @@ import numpy as np
 
 from tfcompress.packing import prefix
 from tfcompress.packing.elements import Elements, Transform, read_elements, write_elements
+from tfcompress.packing.frequencies import counted
 from tfcompress.packing.side import Family, SideReader, SideWriter
 
 WIDEST_INDEX = 12
@@ -63,7 +64,7 @@ def cheapest_width(symbols: np.ndarray, alphabet: int) -> tuple[int, float]:
         alphabet: Entries of the codebook.
     """
     gaps = np.bincount(np.diff(np.flatnonzero(symbols), prepend=-1))
-    distances, values = np.arange(len(gaps)), np.bincount(symbols, minlength=alphabet)
+    distances, values = np.arange(len(gaps)), counted(symbols, alphabet)
     costs = {}
     for bits in INDEX_WIDTHS:
         fillers = np.maximum(distances - 1, 0) >> bits
@@ -86,8 +87,8 @@ def encoded(symbols: np.ndarray, elements: Elements, index_bits: int) -> tuple[P
     positions = np.flatnonzero(symbols)
     distances, filled = relative(positions, symbols[positions], index_bits)
     lengths = [
-        prefix.code_lengths(np.bincount(filled, minlength=elements.alphabet)),
-        prefix.code_lengths(np.bincount(distances - 1, minlength=1 << index_bits)),
+        prefix.code_lengths(counted(filled, elements.alphabet)),
+        prefix.code_lengths(counted(distances - 1, 1 << index_bits)),
     ]
     rows = [prefix.encode(filled, lengths[0]), prefix.encode(distances - 1, lengths[1])]
     code = PaperCode(elements, index_bits, len(filled), lengths[0], lengths[1], len(rows[0]), len(rows[1]))

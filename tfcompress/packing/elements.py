@@ -5,6 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from tfcompress.packing.frequencies import counted
 from tfcompress.packing.side import Family, SideReader, SideWriter
 
 MOST_ENTRIES = 4096  # of a codebook
@@ -96,7 +97,7 @@ def with_codebook(data: np.ndarray, width: int, most: int = MOST_ENTRIES) -> Ele
     if width == 4:
         found, counts = np.unique(values, return_counts=True)
     else:
-        all_counts = np.bincount(values)
+        all_counts = counted(values, 1 << 8 * width)
         found = np.flatnonzero(all_counts)
         counts = all_counts[found]
     if len(found) > most or not len(found):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfcompress.packing.classes import MOST_POSITIONS, Classes, Grid
+from tfcompress.packing.frequencies import counted
 from tfcompress.packing.margins import density_levels, scale_levels
 from tfcompress.packing.modelled import MOST_HISTORY, Flags, Row, Tables
 from tfcompress.packing.tabling import cheapest_tables
@@ -34,7 +35,7 @@ def fit(symbols: np.ndarray, alphabet: int, shapes: list[tuple[int, int]], magni
         shapes: Sizes (K, W) of the axes k and j that are worth a try; each product divides the number of symbols.
         magnitudes: The logarithm of the size of what each symbol stands for; None where symbols are no numbers.
     """
-    counts = np.bincount(symbols, minlength=alphabet)
+    counts = counted(symbols, alphabet)
     background = int(counts.argmax())
     split = _SPLIT_SHARE * len(symbols) <= counts[background] < len(symbols)
     fits = []
@@ -95,7 +96,7 @@ def _flag_counts(grid: Grid, model: Flags, flags: np.ndarray) -> np.ndarray:
     """How often each flag came in each context."""
     scanned = grid.scanned(flags).astype(np.uint8)
     contexts = _flag_contexts(model, grid, scanned)
-    counts = np.bincount(2 * contexts + scanned, minlength=2 * model.classes.contexts << model.history)
+    counts = counted(2 * contexts + scanned, 2 * model.classes.contexts << model.history)
     return counts.reshape(-1, 2)
 
 
@@ -121,11 +122,11 @@ def _values(
         options += [_classes(levels, step) for step in _STEPS if any(len(axis) for axis in levels)]
     scanned = grid.scanned(symbols)
     chosen = np.flatnonzero(grid.scanned(kept))
-    values = scanned[chosen].astype(np.int64)
+    values = scanned[chosen].astype(np.uint32)
     best: tuple[Classes, np.ndarray, float] | None = None
     for classes in options:
-        contexts = classes.sums(grid)[chosen].astype(np.int64)
-        counts = np.bincount(contexts * alphabet + values, minlength=classes.contexts * alphabet)
+        contexts = classes.sums(grid)[chosen].astype(np.uint32)
+        counts = counted(contexts * alphabet + values, classes.contexts * alphabet)
         counts = counts.reshape(-1, alphabet)
         bits = cheapest_tables(counts, thorough=False)[1] + _bits_of_classes(classes)
         if best is None or bits < best[2]:

@@ -7,6 +7,41 @@ PRECISION = 14  # of flags; tables of values say theirs
 LEAST_PRECISION = 12  # so that every symbol of the largest codebook gets a frequency
 
 
+_BLOCK = 1 << 16  # symbols at a time
+
+
+def counted(symbols: np.ndarray, length: int) -> np.ndarray:
+    """How often each symbol below `length` comes; `np.bincount` alone would take eight bytes a symbol for it.
+
+    Example:
+        >>> counted(np.array([2, 0, 2], np.uint8), 4)
+        array([1, 0, 2, 0])
+    """
+    total = np.zeros(length, np.int64)
+    for first in range(0, len(symbols), _BLOCK):
+        total += np.bincount(symbols[first : first + _BLOCK], minlength=length)
+    return total
+
+
+def looked_up(table: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """`table[places]`, without the eight bytes a place that numpy takes for it.
+
+    Example:
+        >>> looked_up(np.array([5, 7]), np.array([1, 1, 0], np.uint8))
+        array([7, 7, 5])
+    """
+    found = np.empty(len(places), table.dtype)
+    for first in range(0, len(places), _BLOCK):
+        found[first : first + _BLOCK] = table[places[first : first + _BLOCK]]
+    return found
+
+
+def bits_of(frequencies: np.ndarray, precision: int) -> float:
+    """The bits of symbols that have these frequencies of `2 ** precision`."""
+    costs = np.concatenate([[0.0], precision - np.log2(np.arange(1, (1 << precision) + 1))])
+    return float((counted(frequencies, len(costs)) * costs).sum())
+
+
 def weights(codes: np.ndarray, mantissa: int) -> np.ndarray:
     """What coded weights mean: 0 for 0, then numbers with a mantissa of so many bits below its leading one.
 

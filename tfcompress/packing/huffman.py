@@ -6,6 +6,7 @@ import numpy as np
 
 from tfcompress.packing import prefix
 from tfcompress.packing.elements import Elements, Transform, read_elements, write_elements
+from tfcompress.packing.frequencies import counted
 from tfcompress.packing.side import Family, SideReader, SideWriter
 
 
@@ -21,7 +22,7 @@ class HuffmanCode:
 def encoded(data: np.ndarray, elements: Elements) -> tuple[HuffmanCode, bytes]:
     """The code for these bytes, and the bytes coded with it."""
     (symbols,) = elements.split(data)
-    lengths = prefix.code_lengths(np.bincount(symbols, minlength=elements.alphabet))
+    lengths = prefix.code_lengths(counted(symbols, elements.alphabet))
     payload = prefix.encode(symbols, lengths)
     return HuffmanCode(elements, lengths, len(payload)), payload
 

@@ -13,7 +13,7 @@ _SHORTEST_SHARED = 256  # bytes, of all small regions of a type together
 _LONGEST_REST = 1 << 18  # bytes between two regions that still go to the rest
 _MOST_SHARED_BYTES = 1 << 20
 _MOST_REGIONS = 1 << 16  # what lies behind them is packed as any bytes are
-_SHORTEST_SEGMENT, _LONGEST_SEGMENT = 1 << 20, 1 << 22  # bytes; a longer region is cut
+_SHORTEST_SEGMENT, _LONGEST_SEGMENT = 1 << 19, 1 << 22  # bytes; a longer region is cut
 _SEGMENTS_A_FILE = 24  # which bounds memory by the size of the file
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfcompress.packing import deep_compression, huffman, rans
 from tfcompress.packing.deep_compression import PaperCode
-from tfcompress.packing.frequencies import LEAST_PRECISION, PRECISION, scaled
+from tfcompress.packing.frequencies import LEAST_PRECISION, PRECISION, bits_of, looked_up, scaled
 from tfcompress.packing.huffman import HuffmanCode
 from tfcompress.packing.modelled import Model, Row
 from tfcompress.packing.side import Family, SideReader, SideWriter
@@ -82,7 +82,7 @@ def _write_lanes(side: SideWriter, rows: list[Row], symbols: list[np.ndarray]) -
     value_f, value_c = _value_frequencies(rows, symbols, precision)
     flags = [part != row.flags.background for row, part in zip(rows, symbols, strict=True) if row.flags]
     flag_rows = [row for row in rows if row.flags]
-    value_bits = float((precision - np.log2(value_f)).sum())
+    value_bits = bits_of(value_f, precision)
     value_lanes = lanes_for(value_bits / 8, _BYTES_A_VALUE_LANE)
     values = np.frombuffer(rans.encode(value_f, value_c, value_lanes, precision, np.zeros(0, "<u2")), "<u2")
     flag_lanes, coded = 1, b""
@@ -113,14 +113,14 @@ def lanes_for(size: float, bytes_a_lane: int) -> int:
 
 
 def _value_frequencies(rows: list[Row], symbols: list[np.ndarray], precision: int) -> tuple[np.ndarray, np.ndarray]:
-    frequencies, starts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    frequencies, starts = [np.zeros(0, np.uint16)], [np.zeros(0, np.uint16)]
     for row, part in zip(rows, symbols, strict=True):
         assert row.tables is not None
-        table = scaled(row.tables.weights, precision)
+        table = scaled(row.tables.weights, precision).astype(np.uint16)
         kept = part != row.flags.background if row.flags else slice(None)
-        contexts, values = row.classes.sums(row.grid)[kept], part[kept]
-        frequencies.append(table[contexts, values])
-        starts.append((np.cumsum(table, axis=1) - table)[contexts, values])
+        places = row.classes.sums(row.grid)[kept] * np.uint32(table.shape[1]) + part[kept]
+        frequencies.append(looked_up(table.ravel(), places))
+        starts.append(looked_up((np.cumsum(table, axis=1, dtype=np.uint16) - table).ravel(), places))
     return np.concatenate(frequencies), np.concatenate(starts)
 
 
@@ -150,8 +150,8 @@ def _flag_frequencies(rows: list[Row], flags: np.ndarray, wanted: int) -> tuple[
         for distance in range(1, 4):
             before[distance:] |= dealt[:-distance] << distance - 1
         contexts = contexts + (lanes.gathered(before, len(flags)) & masks)
-    zeros = flag_tables(rows)[contexts]
-    return np.where(flags, (1 << PRECISION) - zeros, zeros), np.where(flags, zeros, 0)
+    zeros = looked_up(flag_tables(rows).astype(np.uint16), contexts)
+    return np.where(flags, np.uint16(1 << PRECISION) - zeros, zeros), np.where(flags, zeros, np.uint16(0))
 
 
 def _flag_bytes(rows: list[Row], flags: list[np.ndarray]) -> float:
@@ -169,12 +169,12 @@ def lane_bits(model: Model, data: np.ndarray) -> float:
     if not rows:
         return 0.0
     frequencies, _ = _value_frequencies(rows, symbols, PRECISION)
-    bits = float((PRECISION - np.log2(frequencies)).sum())
+    bits = bits_of(frequencies, PRECISION)
     flags = [part != row.flags.background for row, part in zip(rows, symbols, strict=True) if row.flags]
     if flags:
         whole = np.concatenate(flags)
         frequencies, _ = _flag_frequencies([row for row in rows if row.flags], whole, 1)
-        bits += float((PRECISION - np.log2(frequencies)).sum())
+        bits += bits_of(frequencies, PRECISION)
     return bits
 
 
@@ -263,7 +263,7 @@ def _inflated(payload: memoryview, size: int, side: SideReader) -> bytes:
 
 
 def _from_lzma(payload: memoryview, size: int, settings: Lzma, side: SideReader) -> bytes:
-    decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[settings.filter])
+    decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[settings.filter(size)])
     try:
         data = decompressor.decompress(payload, size + 1)
     except (lzma.LZMAError, EOFError) as error:
@@ -277,8 +277,8 @@ def _read_lanes(rows: list[Row], lanes: Lanes, data: memoryview, side: SideReade
     """The symbols of all rows, in the order of the coder."""
     flag_rows = [row for row in rows if row.flags]
     flags, ends = np.zeros(0, np.uint8), np.zeros(0, "<u2")
-    if lanes.flag_bytes > len(data):
-        raise side.damaged("a pool ends within its flags")
+    if lanes.flag_bytes > (len(data) if flag_rows else 0):
+        raise side.damaged("a pool has other flags than it says")
     if flag_rows:
         contexts, masks = flag_bases(flag_rows)
         coded = data[: lanes.flag_bytes]

@@ -65,7 +65,7 @@ def encode(frequencies: np.ndarray, starts: np.ndarray, wanted: int, precision: 
         ends: 16-bit words that the decoder finds in the lanes after the last symbol, at most one a lane.
     """
     lanes = Lanes.of(len(frequencies), wanted)
-    dealt_f, dealt_c = lanes.dealt(frequencies.astype(np.uint32)), lanes.dealt(starts.astype(np.uint32))
+    dealt_f, dealt_c = lanes.dealt(frequencies), lanes.dealt(starts)
     states, words = np.full(lanes.count, _LOW, np.uint64), []
     states[: len(ends)] += ends.astype(np.uint64)
     for step in reversed(range(lanes.steps)):

@@ -9,6 +9,7 @@ import numpy as np
 from tfcompress.packing.container import HEADER_BYTES, Layout
 from tfcompress.packing.deep_compression import PaperCode
 from tfcompress.packing.elements import Transform, with_codebook
+from tfcompress.packing.frequencies import counted
 from tfcompress.packing.modelled import Model
 from tfcompress.packing.pool import lane_bits
 from tfcompress.packing.regions import REST, Region
@@ -175,11 +176,11 @@ def order0_bytes(data: np.ndarray, bits: int) -> float:
         1.75
     """
     if bits == 4:
-        return _entropy_bytes(np.bincount(np.concatenate([data & 15, data >> 4])))
+        return _entropy_bytes(counted(np.concatenate([data & 15, data >> 4]), 16))
     if bits in (16, 32):
         books = with_codebook(data, bits // 8)
         if books is not None and len(books.codebook) * _LEAST_USE * books.width < len(data):
-            return _entropy_bytes(np.bincount(books.split(data)[0]))
+            return _entropy_bytes(counted(books.split(data)[0], books.alphabet))
     return sum(_entropy_bytes(np.bincount(plane)) for plane in data.reshape(-1, max(bits // 8, 1)).T)
 
 

@@ -30,12 +30,11 @@ class Lzma:
     literal_position: int
     position: int
 
-    @property
-    def filter(self) -> dict[str, int]:
-        """The settings as Python's `lzma` takes them."""
+    def filter(self, size: int) -> dict[str, int]:
+        """The settings for a stream of `size` bytes, as Python's `lzma` takes them; it uses no larger dictionary."""
         names = ("lc", "lp", "pb")
         settings = dict(zip(names, (self.literal_context, self.literal_position, self.position), strict=True))
-        return {"id": lzma.FILTER_LZMA1, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 22} | settings
+        return {"id": lzma.FILTER_LZMA1, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": max(size, 1 << 12)} | settings
 
 
 @dataclass(frozen=True)
