@@ -46,11 +46,12 @@ _WITHOUT_CONVOLUTIONS = (
 )
 
 CONTRACT = {
-    "ChannelPruning": Row(tfc.ChannelPruning(macs=0.7, round_to=1), rewrites=True),
+    "ChannelPruning": Row(tfc.ChannelPruning(macs=0.7, round_to=1), rewrites=True, refuses=("group_convolution",)),
     "ChannelPruning-global": Row(
         tfc.ChannelPruning(parameters=0.8, round_to=1, importance="GeometricMedian", allocation="Global"),
         rewrites=True,
         in_file=False,
+        refuses=("group_convolution",),
     ),
     "CompactFilters": Row(tfc.CompactFilters(), rewrites=True, in_file=False, refuses=_WITHOUT_CONVOLUTIONS),
     "CompactFilters-on_a_group": Row(

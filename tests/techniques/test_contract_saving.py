@@ -17,7 +17,11 @@ from tfcompress.transforms.wrapper import Transformed
 pytestmark = pytest.mark.filterwarnings("ignore::tfcompress.errors.TfCompressWarning")
 
 
-@on_the_zoo()
+# A graph is traced for each case; what is special about this model is its layers, which their own tests save too.
+_FEW = tuple(name for name in zoo.ZOO if name != "double_convolution")
+
+
+@on_the_zoo(few=_FEW)
 def test_training_goes_on_identically_after_save_and_load(name: str, row: Row) -> None:
     wrapped = row.technique.wrap(zoo.make(name))
     zoo.fit(wrapped, eagerly=True)
