@@ -118,26 +118,28 @@ def parts(entries: Sequence[Entry], layout: Layout, found: Sequence[Region], dat
         found: The regions of the original.
         data: The original.
     """
-    costs = _with_overhead(entries)
-    places = _places(entries, layout)
-    by_start = {region.start: region for region in found}
+    costs, places = _with_overhead(entries), _places(entries, layout)
     groups: dict[Region, list[int]] = {}
     for number, place in enumerate(places):
-        region = next((item for item in found if item.start <= place[0][0] < item.end), None) if place else None
-        if number < layout.shared:
-            kind = by_start[place[0][0]].type if number and place and place[0][0] in by_start else "bytes"
-            bits = by_start[place[0][0]].bits if number and place and place[0][0] in by_start else 8
-            region = Region(-1 - number, 0, f"(small ones of type {kind})" if number else REST, kind, bits, ())
-        groups.setdefault(region or Region(-100, 0, REST, "bytes", 8, ()), []).append(number)
+        if place:
+            groups.setdefault(_owner(number, layout, place[0][0], found), []).append(number)
     made = []
     for region, numbers in groups.items():
-        content = np.concatenate(
-            [data[start : start + size] for n in numbers for start, size in places[n]] or [data[:0]]
-        )
+        content = np.concatenate([data[start : start + size] for n in numbers for start, size in places[n]])
         packed, bound = sum(costs[n] for n in numbers), order0_bytes(content, region.bits)
         coding = entries[numbers[0]].coding
         made.append(Part(region.name, region.type, region.shape, coding, len(content), packed, bound))
-    return tuple(sorted((part for part in made if part.size_bytes), key=lambda part: -part.packed_bytes))
+    return tuple(sorted(made, key=lambda part: -part.packed_bytes))
+
+
+def _owner(number: int, layout: Layout, start: int, found: Sequence[Region]) -> Region:
+    """What a stream that begins at `start` is a part of: a tensor, the small ones of its type, or the rest."""
+    region = next((item for item in found if item.start <= start < item.end), None)
+    if region is None or (number == 0 and layout.shared):
+        return Region(0, 0, REST, "bytes", 8, ())
+    if number < layout.shared:
+        return Region(0, 0, f"(small ones of type {region.type})", region.type, region.bits, ())
+    return region
 
 
 def _with_overhead(entries: Sequence[Entry]) -> list[float]:
@@ -146,7 +148,8 @@ def _with_overhead(entries: Sequence[Entry]) -> list[float]:
     for item in entries:
         totals[item.pool] = totals.get(item.pool, 0.0) + item.cost
     costs = [item.cost * (item.pool_bytes + 8) / totals[item.pool] if totals[item.pool] else 0.0 for item in entries]
-    return [costs[0] + HEADER_BYTES, *costs[1:]] if costs else []
+    first = next((number for number, cost in enumerate(costs) if cost), None)
+    return [cost + HEADER_BYTES * (number == first) for number, cost in enumerate(costs)]
 
 
 def _places(entries: Sequence[Entry], layout: Layout) -> list[list[tuple[int, int]]]:
