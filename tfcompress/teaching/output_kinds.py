@@ -127,6 +127,11 @@ def plain_values(output: Any, kind: OutputKind) -> Any:
     return output
 
 
-def shapes_of(tensors: Sequence[Any]) -> list[tuple[int | None, ...]]:
-    """The shapes of tensors, without the batch."""
-    return [tuple(tensor.shape)[1:] for tensor in tensors]
+def shapes_agree(one: Sequence[int | None], other: Sequence[int | None]) -> bool:
+    """Whether two shapes may be the same: sizes that are not known agree with all.
+
+    Example:
+        >>> shapes_agree((None, 3), (7, 3)), shapes_agree((3,), (3, 1))
+        (True, False)
+    """
+    return len(one) == len(other) and all(a == b or None in (a, b) for a, b in zip(one, other, strict=True))

@@ -11,7 +11,7 @@ from tfcompress.errors import DataError, ModelError, RecipeError, TfCompressWarn
 from tfcompress.table import aligned
 from tfcompress.teaching.features import Feature, features_of
 from tfcompress.teaching.objective import FeatureObjective, Linear, Objective, OutputObjective
-from tfcompress.teaching.output_kinds import OutputKind, class_logits, output_kinds, plain_values
+from tfcompress.teaching.output_kinds import OutputKind, class_logits, output_kinds, plain_values, shapes_agree
 from tfcompress.teaching.pairing import pair_up
 from tfcompress.teaching.teachers import Lesson, Teacher
 
@@ -106,7 +106,8 @@ class FeatureTerm:
         """The loss of a batch."""
         features = keras.ops.cast(heard.features[self.student.name], "float32")
         if self.regressor is not None:
-            features = self.regressor(features)
+            # `call`, for calling the layer would warn that a convolution drops the mask of a sequence.
+            features = self.regressor.call(features)
         return self.objective.loss(features, heard.lesson.features[self.teacher.name])
 
     @property
@@ -249,8 +250,7 @@ def _check_shapes(indices: Any, names: Sequence[str], student: keras.Model, teac
         )
     for index in indices:
         mine, its = ours[index], teacher.shapes[index]
-        agree = len(mine) == len(its) and all(a == b or None in (a, b) for a, b in zip(mine, its, strict=True))
-        if not agree:
+        if not shapes_agree(mine, its):
             raise ModelError(
                 f"Output {names[index]!r}: the teacher {teacher.name} gives shape {its} and the student "
                 f"'{student.name}' {mine}. Give both the same classes."
@@ -259,7 +259,7 @@ def _check_shapes(indices: Any, names: Sequence[str], student: keras.Model, teac
 
 def _check_alike(name: str, student: Any, teacher: Any) -> None:
     """The check of shapes for a teacher that says its own only when it runs."""
-    if tuple(student.shape)[1:] != tuple(teacher.shape)[1:]:
+    if not shapes_agree(tuple(student.shape)[1:], tuple(teacher.shape)[1:]):
         raise ModelError(
             f"Output {name!r}: the teacher gives shape {tuple(teacher.shape)[1:]} and the student "
             f"{tuple(student.shape)[1:]}. Give both the same classes."

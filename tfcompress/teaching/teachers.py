@@ -15,7 +15,7 @@ from tfcompress.models.generation import check_generation
 from tfcompress.models.loading import check_finite, load
 from tfcompress.teaching.features import Feature, Tapped, features_of
 from tfcompress.teaching.logits_cache import SUFFIX, LogitsCache
-from tfcompress.teaching.output_kinds import OutputKind, class_logits, output_kinds, plain_values
+from tfcompress.teaching.output_kinds import OutputKind, class_logits, output_kinds, plain_values, shapes_agree
 
 Source: TypeAlias = keras.Model | LogitsCache | str | Path
 """What a teacher is given as: a model, cached logits, or the file of either."""
@@ -199,16 +199,12 @@ def _teacher(source: Source, student: keras.Model | None) -> Teacher:
     teacher = LiveTeacher(source)
     if teacher.kinds and student is not None:
         shapes = [[tuple(tensor.shape)[1:] for tensor in model.inputs] for model in (student, source)]
-        if len(shapes[0]) != len(shapes[1]) or not all(map(_agree, *shapes)):
+        if len(shapes[0]) != len(shapes[1]) or not all(map(shapes_agree, *shapes)):
             raise ModelError(
                 f"The teacher '{source.name}' takes inputs of shape {_listed(shapes[1])} and the student "
                 f"'{student.name}' {_listed(shapes[0])}. Both see the same batch: give them the same inputs."
             )
     return teacher
-
-
-def _agree(one: tuple[int | None, ...], other: tuple[int | None, ...]) -> bool:
-    return len(one) == len(other) and all(a == b or a is None or b is None for a, b in zip(one, other, strict=True))
 
 
 def _listed(shapes: Sequence[tuple[int | None, ...]]) -> str:
