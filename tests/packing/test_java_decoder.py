@@ -237,9 +237,9 @@ def _file(side: SideWriter, body: bytes, size: int) -> bytes:
 def test_a_file_larger_than_the_memory_becomes_a_file(classes: Path, tmp_path: Path) -> None:
     content = random.Random(0).randbytes(24 << 20)
     (tmp_path / "made.tfz").write_bytes(_packed(content, tmp_path, ("raw",)))
-    command = java_decoder.command(classes, "Main", tmp_path / "made.tfz", tmp_path / "made.tflite", megabytes=20)
+    command = java_decoder.command(classes, "Main", tmp_path / "made.tfz", tmp_path / "m", megabytes=20)
     subprocess.run(command, check=True)
-    assert (tmp_path / "made.tflite").read_bytes() == content
+    assert (tmp_path / "m").read_bytes() == content
 
 
 def test_nothing_is_left_of_a_damaged_file(classes: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ public final class TfzDecoder {
      * @throws IOException if a file cannot be read or written
      */
     public static void unpack(File packed, File original) throws IOException {
-        File unfinished = File.createTempFile(original.getName(), ".unfinished", original.getAbsoluteFile().getParentFile());
+        File unfinished = fileBeside(original, ".unfinished");
         try {
             unpackInto(packed, unfinished);
             if (!unfinished.renameTo(original)) {
@@ -46,7 +46,7 @@ public final class TfzDecoder {
      * @throws IOException if the stream cannot be read or a file not be written
      */
     public static void unpack(InputStream packed, File original) throws IOException {
-        File copy = File.createTempFile(original.getName(), ".packed", original.getAbsoluteFile().getParentFile());
+        File copy = fileBeside(original, ".packed");
         try {
             copy(packed, copy);
             unpack(copy, original);
@@ -84,6 +84,11 @@ public final class TfzDecoder {
         } catch (IOException impossible) {
             throw new IllegalStateException("Arrays are read and written without failing", impossible);
         }
+    }
+
+    private static File fileBeside(File original, String ending) throws IOException {
+        // A name of one letter alone would be too short a prefix for Java.
+        return File.createTempFile("tfz-" + original.getName(), ending, original.getAbsoluteFile().getParentFile());
     }
 
     private static void unpackInto(File packed, File unfinished) throws IOException {
