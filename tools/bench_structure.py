@@ -18,26 +18,15 @@ import tfcompress as tfc
 from tfcompress.files import replacing, write_text
 from tfcompress.table import aligned, cell
 from tfcompress.techniques.importances import GeometricMedian, Random
-from tfcompress.techniques.technique import Technique
 from tfcompress.transforms.channel_allocations import Global
 from tools import train_residual
-from tools.bench_techniques import LENET, Network, accuracy, fit_for, slug, trained
+from tools.bench_techniques import LENET, Network, Row, accuracy, fit_for, slug, trained
 from tools.datasets import FASHION_MNIST, Dataset, LabelledImages, load
 from tools.train_lenet5 import pixels
 
 RESIDUAL = Network("residual CNN, Fashion-MNIST", FASHION_MNIST, train_residual.build, epochs=6, epochs_of_a_step=2)
 LENET_BRIEFLY = replace(LENET, epochs_of_a_step=2)
 _ROUNDS, _RUNS = 5, 100  # of the latency measurement, in turns over the two files
-
-
-@dataclass(frozen=True)
-class Row:
-    """A recipe on a network, and the points of accuracy that it may lose against the float model."""
-
-    name: str
-    network: Network
-    recipe: tuple[Technique, ...]
-    tolerated: float
 
 
 def rows(folder: Path) -> list[Row]:
@@ -58,7 +47,6 @@ def channel_pruning_rows(folder: Path) -> list[Row]:
             "GeometricMedian": (replace(half, importance=GeometricMedian()),),
             "Taylor": (replace(half, importance=taylor),),
             "Taylor, Global": (replace(half, importance=taylor, allocation=Global()),),
-            "Taylor, two rounds": replace(half, importance=taylor).in_rounds(2),
         }
         found += [Row(f"half of the MACs: {name}", network, recipe, 0.5) for name, recipe in recipes.items()]
     return found
