@@ -25,7 +25,9 @@ class DoubleConv2D(FilterBankConv2D):
       filters of 3 x 3 from 17 % of the weights;
     - higher accuracy: `pool=extra + 1` and as many meta filters as a plain layer has filters.
 
-    The layer stores meta filters; the `.tflite` holds all windows, and computes them.
+    The layer stores meta filters; the `.tflite` holds all windows, and computes them. Windows overlap, so the share of
+    zeros in the file is near the meta filters', not equal; and in an int8 file each window has a scale of its own, so
+    values that a meta filter shares are as few in each window, but not over all of them.
 
     Args:
         filters: The number of meta filters, from 1.
