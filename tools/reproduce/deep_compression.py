@@ -28,6 +28,7 @@ from tfcompress.progress import task
 from tfcompress.table import aligned, cell
 from tfcompress.techniques.kernels import kernels_of
 from tfcompress.techniques.technique import Technique
+from tools.bench_techniques import accuracy
 from tools.datasets import MNIST, LabelledImages, load
 from tools.reproduce.lenets import EXPERIMENTS, Experiment, Training
 from tools.reproduce.stored import stored_kernels
@@ -37,6 +38,7 @@ _BATCH = 256
 _VALIDATION = 5_000
 _BIAS_STEP = 1 / 32
 _QUICK_IMAGES = 12_800
+_MOVES = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # pixels down and to the right
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def outcome(experiment: Experiment, digits: Digits, seed: int, folder: Path) -> 
     base = folder / f"{experiment.slug}-{seed}"
     dense = model = trained(experiment, digits, seed, base / "dense.keras")
     for step in experiment.steps:
-        technique = step.technique(step.training.epochs * _batches(digits))
+        technique = step.technique(steps(step.training, digits))
         model = compressed(technique, model, digits, step.training, seed, base / step.name)
     small = with_rounded_biases(model, base / "rounded.keras")
     return Outcome(
@@ -119,17 +121,11 @@ def compressed(
 
 def fit(model: keras.Model, digits: Digits, training: Training, callbacks: list[keras.callbacks.Callback]) -> None:
     """Trains a model, or what is behind the layer whose outputs it is to be trained on."""
-    import tensorflow as tf
-
-    labels = digits.y_train.astype("int32")
     if training.features:
-        trained, inputs = _behind(model, training.features, digits.x_train)
+        trained, batches = _behind(model, training.features, digits)
     else:
-        trained, inputs = model, digits.x_train
-    batches = tf.data.Dataset.from_tensor_slices((inputs, labels)).shuffle(len(labels)).batch(_BATCH)
-    if not training.features:
-        batches = batches.map(_moved)
-    decay = keras.optimizers.schedules.CosineDecay(training.learning_rate, training.epochs * _batches(digits))
+        trained, batches = model, _batches(digits.x_train, digits.y_train).map(_moved)
+    decay = keras.optimizers.schedules.CosineDecay(training.learning_rate, steps(training, digits))
     trained.compile(
         keras.optimizers.AdamW(decay, weight_decay=training.weight_decay),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -138,11 +134,28 @@ def fit(model: keras.Model, digits: Digits, training: Training, callbacks: list[
     trained.fit(batches.prefetch(2), epochs=training.epochs, callbacks=callbacks, verbose=0)
 
 
-def _behind(model: keras.Model, name: str, images: np.ndarray) -> tuple[keras.Model, np.ndarray]:
+def steps(training: Training, digits: Digits) -> int:
+    """How many steps of the optimizer a training takes."""
+    images = len(digits.x_train) * (len(_MOVES) if training.features else 1)
+    return training.epochs * -(-images // _BATCH)
+
+
+def _behind(model: keras.Model, name: str, digits: Digits) -> tuple[keras.Model, Any]:
     """The layers behind the one of this name, which they share with the model, and the outputs of that one."""
     place = [layer.name for layer in model.layers].index(name)
-    outputs = keras.Model(model.inputs, model.layers[place].output).predict(images, batch_size=500, verbose=0)
-    return keras.Sequential([keras.Input(outputs.shape[1:]), *model.layers[place + 1 :]]), outputs
+    front = keras.Model(model.inputs, model.layers[place].output)
+    moved = [front.predict(np.roll(digits.x_train, move, (1, 2)), batch_size=500, verbose=0) for move in _MOVES]
+    back = keras.Sequential([keras.Input(moved[0].shape[1:]), *model.layers[place + 1 :]])
+    return back, _batches(np.concatenate(moved), np.tile(digits.y_train, len(_MOVES)))
+
+
+def _batches(inputs: np.ndarray, labels: np.ndarray) -> Any:
+    """Shuffled batches of inputs with their labels."""
+    import tensorflow as tf
+
+    samples, classes = tf.constant(inputs), tf.constant(labels.astype("int32"))
+    order = tf.data.Dataset.range(len(labels)).shuffle(len(labels)).batch(_BATCH)
+    return order.map(lambda chosen: (tf.gather(samples, chosen), tf.gather(classes, chosen)))
 
 
 def _moved(images: Any, labels: Any) -> tuple[Any, Any]:
@@ -150,10 +163,6 @@ def _moved(images: Any, labels: Any) -> tuple[Any, Any]:
     import tensorflow as tf
 
     return tf.roll(images, tf.random.uniform((2,), -1, 2, tf.int32), (1, 2)), labels
-
-
-def _batches(digits: Digits) -> int:
-    return -(-len(digits.x_train) // _BATCH)
 
 
 def with_rounded_biases(path: Path, target: Path) -> Path:
@@ -189,7 +198,7 @@ def tested(source: Path, against: Path, digits: Digits, path: Path, *, describe:
     names = [kernel.layer.name for kernel in kernels_of(tfc.load(source))]
     card = replace(
         card,
-        accuracy=float((logits.argmax(axis=-1) == digits.y_test).mean()),
+        accuracy=accuracy(logits, digits.y_test),
         packed_bytes=packed.stat().st_size,
         layers=described(decoded, packed, names) if describe else [],
         notes=[*card.notes, origin, f"Tested on {len(digits.x_test)} images, as decoded from {packed.name}"],

@@ -19,22 +19,29 @@ _RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 PAGE = _RESULTS / "deep_compression.md"
 CARDS = _RESULTS / "deep_compression"
 SEEDS = (0, 1, 2)
+KINDS = ("reference", "compressed")
 
 Layer = Mapping[str, Any]
 
 
 def page(folder: Path) -> str:
-    """The whole page for the cards of a folder."""
+    """The whole page for the cards of a folder; a network that is not there yet is left out."""
     parts = [_HEAD]
     for experiment, paper in zip(EXPERIMENTS, PAPER, strict=True):
-        references, cards = (_cards(experiment, kind, folder) for kind in ("reference", "compressed"))
-        parts += [f"## {paper.name}", _summary(paper, references, cards), _by_seed(references, cards)]
-        parts += [_by_layer(paper, [card.layers for card in cards]), _how(experiment)]
+        if all(path.exists() for path in _paths(experiment, folder)):
+            references, cards = (_cards(experiment, kind, folder) for kind in KINDS)
+            parts += [f"## {paper.name}", _summary(paper, references, cards), _by_seed(references, cards)]
+            parts += [_by_layer(paper, [card.layers for card in cards]), _how(experiment)]
     return "\n\n".join([*parts, _TAIL]) + "\n"
 
 
+def _paths(experiment: Experiment, folder: Path) -> list[Path]:
+    """Where the cards of a network lie."""
+    return [card_path(folder / f"{experiment.slug}-{seed}-{kind}.tflite") for kind in KINDS for seed in SEEDS]
+
+
 def _cards(experiment: Experiment, kind: str, folder: Path) -> list[Card]:
-    paths = [card_path(folder / f"{experiment.slug}-{seed}-{kind}.tflite") for seed in SEEDS]
+    paths = [path for path in _paths(experiment, folder) if kind in path.name]
     return [Card.from_json(path.read_text(encoding="utf-8")) for path in paths]
 
 
@@ -193,10 +200,9 @@ def _training(training: Training) -> str:
 def main(folder: Path) -> None:
     """Keeps the cards of a finished run and writes the page."""
     CARDS.mkdir(parents=True, exist_ok=True)
-    for experiment in EXPERIMENTS:
-        for seed in SEEDS:
-            for kind in ("reference", "compressed"):
-                shutil.copy(card_path(folder / f"{experiment.slug}-{seed}-{kind}.tflite"), CARDS)
+    for path in (path for experiment in EXPERIMENTS for path in _paths(experiment, folder)):
+        if path.exists():
+            shutil.copy(path, CARDS)
     write_text(PAGE, page(CARDS))
 
 

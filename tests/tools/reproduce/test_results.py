@@ -69,6 +69,12 @@ def test_every_layer_stands_under_the_papers(cards):
     )
 
 
+def test_a_network_that_is_not_there_yet_is_left_out(cards):
+    next(cards.glob("lenet-5-2-compressed*")).unlink()
+    assert "## LeNet-300-100" in page(cards)
+    assert "## LeNet-5" not in page(cards)
+
+
 def test_the_page_is_in_step_with_the_cards():
     if not CARDS.is_dir():
         pytest.skip("no cards are kept in docs/results/deep_compression")
