@@ -104,7 +104,9 @@ def fitnets(folder: Path, seed: int, effort: Effort) -> list[Result]:
     """FitNets' student of six thin maxout convolutions: alone, with soft targets, and with hints first.
 
     The teacher has the paper's three layers of 48, 48 and 24 maps with kernels of 3 instead of 8, 8 and 5: a twelfth of
-    the work. Adam stands for SGD, and both stages have a fixed number of epochs.
+    the work, and 67,162 parameters instead of 361,000. The student has the paper's widths and 22,266
+    parameters instead of 30,000, its maps pooled to 4 x 4. Adam stands for SGD, and
+    both stages have a fixed number of epochs.
     """
     images = load(MNIST)
     thick, thin = (48, 48, 24), (16, 16, 16, 16, 12, 12)
@@ -171,7 +173,7 @@ def apprentice(folder: Path, seed: int, effort: Effort) -> list[Result]:
 
 
 def fashion_teacher() -> keras.Model:
-    """A convolutional network of about 600,000 parameters."""
+    """A convolutional network of 391,082 parameters."""
     tensor = inputs = keras.Input((28, 28, 1))
     for number, filters in enumerate((32, 64, 128), 1):
         tensor = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"conv{number}")(tensor)
