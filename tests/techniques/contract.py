@@ -71,7 +71,7 @@ CONTRACT = {
         in_file=False,
     ),
     "LowRank": Row(tfc.LowRank(ranks=1), rewrites=True),
-    "LowRankSparse": Row(tfc.LowRankSparse(sparsity=0.9, ranks=1), sparsity=0.3, rewrites=True),
+    "LowRankSparse": Row(tfc.LowRankSparse(sparsity=0.9, ranks=1), rewrites=True),
     "MagnitudePruning": Row(tfc.MagnitudePruning(sparsity=0.5, skip=()), sparsity=0.5),
     "MagnitudePruning-scheduled": Row(
         tfc.MagnitudePruning(

@@ -89,3 +89,11 @@ def test_windows_that_are_pooled_and_both_parts_of_a_concatenated_relu_have_rang
     chain = [layers.DoubleConv2D(2, 3, extra=1, pool=2, name="double"), L.ReLU(name="relu"), layers.CReLU(name="both")]
     model = keras.Sequential([keras.Input((8, 8, 3), name="image"), *chain])
     assert _places(model) == ["image", "double", "relu", "both"]
+
+
+def test_an_einsum_has_a_range_unless_its_bias_is_an_addition_of_its_own() -> None:
+    for bias_axes, known in ((None, True), ("c", True), ("bc", False)):
+        einsum = L.EinsumDense("abx,xc->abc", (4, 5), bias_axes=bias_axes, name="einsum")
+        model = keras.Sequential([keras.Input((4, 3)), einsum])
+        assert (_places(model) == ["einsum"]) is known
+        assert bool(materialized(model).unknown) is not known

@@ -45,6 +45,11 @@ def test_a_rank_for_all_is_cut_to_a_smaller_full_rank_but_not_below_all() -> Non
     with pytest.raises(RecipeError, match="Layer 'conv7' has the full rank 3, 6, and 7 is asked for"):
         Fixed(7).ranks(candidate)
     assert Fixed([2, 5]).ranks(candidate) == (2, 5)
+    small = layer([1.0] * 2, name="head")
+    assert Fixed(4).of_all({0: candidate, 1: small}, 0, 0) == {0: (3, 4)}
+    assert Fixed(4).why_left(small) == "its full rank is 2"
+    with pytest.raises(RecipeError, match="Layer 'head' has the full rank 2"):
+        Fixed(3).of_all({1: small}, 0, 0)
     with pytest.raises(RecipeError, match="Layer 'conv7' has the full rank 3, 6, and 4, 5 is asked for"):
         Fixed([4, 5]).ranks(candidate)
     with pytest.raises(RecipeError, match="Layer 'conv7' has 2 ranks, and 1 are given"):

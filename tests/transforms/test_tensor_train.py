@@ -45,8 +45,8 @@ def test_three_axes_are_composed_in_the_order_of_the_formula() -> None:
 def test_the_costs_are_those_of_the_papers_count() -> None:
     train, shape, ranks = TensorTrain(axes=3), (3, 3, 64, 64), [16, 16, 16]
     stages = train.stages(shape, ranks)
-    # l^2 r1 + sum of r_k C_k S_k r_(k+1)
-    assert cost(stages, [Sizes((8, 8), (8, 8))]).weights == 9 * 16 + 16 * 16 * 16 + 16 * 16 * 16 + 16 * 16
+    # l^2 r1 + sum of r_k C_k S_k r_(k+1), and the scales
+    assert cost(stages, [Sizes((8, 8), (8, 8))]).weights == 9 * 16 + 16 * 16 * 16 + 16 * 16 * 16 + 16 * 16 + 64
     assert prod(stages[0].shape) * stages[0].times == 9 * 16 * 64
 
 

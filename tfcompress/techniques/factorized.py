@@ -30,6 +30,49 @@ class Chain:
         return inputs
 
 
+class Branches:
+    """Two thin layers and a sparse one on the same input, their outputs added.
+
+    The sum takes the name and the activation of `source`, the sparse layer its bias.
+
+    Args:
+        source: A built Dense, Conv1D or Conv2D. It is not changed.
+        stages: The two thin layers.
+        factors: Their kernels, (height, width, in, out).
+        sparse: The sparse kernel, of any shape of the original's size.
+    """
+
+    def __init__(
+        self, source: keras.Layer, stages: Sequence[Stage], factors: Sequence[np.ndarray], sparse: np.ndarray
+    ) -> None:
+        name, dtype = source.name, source.dtype_policy
+        self.thin = Chain(layers_for(bare(source, f"{name}_low_rank", use_bias=False), stages, factors))
+        self.sparse = bare(source, f"{name}_sparse", use_bias=source.use_bias)
+        kernel = sparse.reshape(source.kernel.shape)
+        self.sparse.set_weights([kernel, source.bias.numpy()] if source.use_bias else [kernel])
+        linear = source.activation is keras.activations.linear
+        self.add = keras.layers.Add(name=name if linear else f"{name}_sum", dtype=dtype)
+        self.activation = None if linear else keras.layers.Activation(source.activation, name=name, dtype=dtype)
+
+    @property
+    def layers(self) -> list[keras.Layer]:
+        """The layers with weights."""
+        return [*self.thin.layers, self.sparse]
+
+    def __call__(self, inputs: Any) -> Any:
+        """The activated sum."""
+        total = self.add([self.sparse(inputs), self.thin(inputs)])
+        return total if self.activation is None else self.activation(total)
+
+
+def bare(source: keras.Layer, name: str, *, use_bias: bool) -> keras.Layer:
+    """A linear layer of the same kind and geometry, built; its weights are the caller's to set."""
+    changed = {"name": name, "activation": "linear", "use_bias": use_bias}
+    layer = type(source).from_config({**source.get_config(), **changed})
+    layer.build(_shape(source, kernel_of(source).shape[2]))
+    return layer
+
+
 def refusal(layer: keras.Layer) -> str | None:
     """Why a layer is none of those that can be factorized, or None."""
     if type(layer) not in _FACTORIZED:
@@ -61,7 +104,8 @@ def sizes_of(call: LayerCall) -> Sizes:
         (size, made) if size and made else (stride, 1)
         for size, made, stride in zip(before, after, layer.strides, strict=True)
     ]
-    return Sizes(*map(tuple, zip(*sizes, strict=True)), known=None not in (*before, *after))
+    known = None not in (*before, *after)
+    return Sizes(tuple(size for size, _ in sizes), tuple(made for _, made in sizes), known)
 
 
 def layers_for(source: keras.Layer, stages: Sequence[Stage], factors: Sequence[np.ndarray]) -> list[keras.Layer]:

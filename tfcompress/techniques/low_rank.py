@@ -1,8 +1,9 @@
 """Low rank: dense layers and convolutions become chains of smaller ones, with fewer MACs and fewer weights."""
 
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,9 +15,11 @@ from tfcompress.models.surgery import rebuild
 from tfcompress.notes import note
 from tfcompress.progress import task
 from tfcompress.techniques.factorized import Chain
+from tfcompress.techniques.importances import InMemory
 from tfcompress.techniques.layer_patterns import settings_of
-from tfcompress.techniques.low_rank_plan import FactorizedLayer, LowRankPlan
-from tfcompress.techniques.low_rank_sites import Site, Work, find_work
+from tfcompress.techniques.least_squares import can_be_fitted, fit_to_samples
+from tfcompress.techniques.low_rank_plan import FactorizedLayer, LowRankPlan, unasked
+from tfcompress.techniques.low_rank_sites import Site, find_work
 from tfcompress.techniques.technique import Technique, check_not_wrapped
 from tfcompress.transforms.decompositions import relative_error
 from tfcompress.transforms.factorizations import SVD, Factorization, Tucker2
@@ -49,6 +52,9 @@ class LowRank(Technique):
         layers: The ranks or the factorization of particular layers, by pattern, matched with `*` and `?` against the
             layer's name or type; the first that matches counts, before `skip`.
         skip: Patterns of layers to leave alone.
+        samples: Inputs of the model, some dozens to hundreds: arrays in the order of its inputs or by their names, or
+            an `.npz` with `x` or with one array by the name of each input. With them the last layer of each chain is
+            fitted by least squares to answer as the original layer did on these inputs; tensor trains are not.
 
     Raises:
         RecipeError: A setting is unknown or out of range.
@@ -73,6 +79,7 @@ class LowRank(Technique):
     dense: Factorization = field(default_factory=SVD)
     layers: Mapping[str, Any] = field(default_factory=dict)
     skip: tuple[str, ...] = ()
+    samples: Any = None
 
     def __post_init__(self) -> None:
         given = [name for name in ("energy", "macs", "ranks") if getattr(self, name) is not None]
@@ -84,11 +91,33 @@ class LowRank(Technique):
         object.__setattr__(self, "dense", make_factorization(self.dense))
         object.__setattr__(self, "layers", {name: _setting(name, value) for name, value in self.layers.items()})
         object.__setattr__(self, "skip", tuple(self.skip))
+        if isinstance(self.samples, (str, Path)):
+            object.__setattr__(self, "samples", str(self.samples))
+        elif self.samples is not None and not isinstance(self.samples, InMemory):
+            object.__setattr__(self, "samples", InMemory(self.samples))
 
     @property
     def trains(self) -> bool:
         """True: the chains must adjust to what was left out."""
         return True
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """The samples, where they lie in a file."""
+        return (Path(self.samples),) if isinstance(self.samples, str) else ()
+
+    def to_settings(self) -> dict[str, Any]:
+        """The settings as plain data.
+
+        Raises:
+            RecipeError: The samples are in memory, which no file can hold.
+        """
+        if isinstance(self.samples, InMemory):
+            raise RecipeError(
+                "LowRank has its samples in memory, which a recipe's file cannot hold. Save them, "
+                'np.savez("batch.npz", x=x), and write LowRank(samples="batch.npz").'
+            )
+        return super().to_settings()
 
     def wrap(self, model: keras.Model) -> keras.Model:
         """A new model with its layers factorized, ready to compile and fit.
@@ -96,18 +125,21 @@ class LowRank(Technique):
         Raises:
             RecipeError: A rank is above a layer's full rank, the budget cannot be met, or a pattern matches no layer.
             ModelError: A weight is NaN or infinite, the graph is hidden, or the model is one of tf_keras.
+            DataError: The samples do not fit the model, or their file cannot be read.
         """
-        work = self._work(model)
-        made = {id(site.layer): (found, chain) for site, found, chain in _factorized(work)}
+        made, plan = self._made(model)
 
         def stand_in(clone: keras.Layer, source: keras.Layer) -> Any:
             return made[id(source)][1] if id(source) in made else clone
 
         smaller = rebuild(model, stand_in)
-        for site in work.sites:
-            for layer in made[id(site.layer)][1].layers:
-                layer.trainable = site.layer.trainable  # after the flag of a nested model reached it
-        _say(LowRankPlan(tuple(found for found, _ in made.values()), work.left))
+        for source, chain in made.values():
+            for layer in chain.layers:
+                layer.trainable = source.trainable  # after the flag of a nested model reached it
+        if plan.layers:
+            note(f"LowRank factorized {'; '.join(map(str, plan.layers))}.")
+        if reasons := unasked(plan.left):
+            warnings.warn(f"LowRank left alone {reasons}.", TfCompressWarning, stacklevel=2)
         return smaller
 
     def plan(self, model: keras.Model) -> LowRankPlan:
@@ -123,8 +155,7 @@ class LowRank(Technique):
             layer   factorization  ranks   MACs  become  weights  become  error
             hidden  SVD                1  4,096     128    4,096     128  0.600
         """
-        work = self._work(model)
-        return LowRankPlan(tuple(found for _, found, _ in _factorized(work)), work.left)
+        return self._made(model)[1]
 
     def _choice(self) -> RankChoice:
         """How the ranks of all layers without a setting of their own are chosen."""
@@ -132,41 +163,41 @@ class LowRank(Technique):
             return Budget(self.macs)
         return self.ranks or Energy(0.9 if self.energy is None else self.energy)
 
-    def _work(self, model: keras.Model) -> Work:
-        """The layers to factorize, with their ranks, and the others."""
+    def _made(self, model: keras.Model) -> tuple[dict[int, tuple[keras.Layer, Chain]], LowRankPlan]:
+        """By its id each layer that is factorized, with its chain; and what becomes of all."""
         check_generation(model)
         check_finite(model)
         check_not_wrapped(model)
         own = settings_of("LowRank", model, self.layers, self.skip)
         with task("LowRank: choosing ranks"):
-            return find_work(model, own, self._choice(), self.convolution, self.dense)
+            work = find_work(model, own, self._choice(), self.convolution, self.dense)
+        made, found = {}, {}
+        with task("LowRank: factorizing", total=len(work.sites)) as progress:
+            for site in work.sites:
+                progress.say(site.layer.name)
+                found[id(site.layer)], chain = _factorized(site)
+                made[id(site.layer)] = site.layer, chain
+                progress.advance()
+        if self.samples is not None:
+            fitting = {key: pair for key, pair in made.items() if can_be_fitted(pair[1])}
+            samples = self.samples.samples if isinstance(self.samples, InMemory) else Path(self.samples)
+            for key, fit in fit_to_samples(model, fitting, samples).items():
+                found[key] = replace(found[key], output_errors=fit.solve())
+        return made, LowRankPlan(tuple(found.values()), work.left)
 
 
-def _factorized(work: Work) -> Iterator[tuple[Site, FactorizedLayer, Chain]]:
-    """Each layer with what becomes of it, and the chain in its place."""
-    with task("LowRank: factorizing", total=len(work.sites)) as progress:
-        for site in work.sites:
-            progress.say(site.layer.name)
-            stages, factors = site.stages(site.ranks), site.factors()
-            error = relative_error(site.kernel, site.factorization.compose(stages, factors, site.shape))
-            found = FactorizedLayer(
-                name=site.layer.name,
-                factorization=type(site.factorization).__name__,
-                ranks=site.ranks,
-                before=site.original,
-                after=site.cost(site.ranks),
-                error=error,
-            )
-            yield site, found, site.chain(factors)
-            progress.advance()
-
-
-def _say(plan: LowRankPlan) -> None:
-    """Notes for the card what became of each layer, and warns of those that were left alone though nobody asked."""
-    if plan.layers:
-        note(f"LowRank factorized {'; '.join(map(str, plan.layers))}.")
-    if plan.unasked:
-        warnings.warn(f"LowRank left alone {plan.unasked}.", TfCompressWarning, stacklevel=3)
+def _factorized(site: Site) -> tuple[FactorizedLayer, Chain]:
+    """What becomes of one layer, and the chain in its place."""
+    stages, factors = site.stages(site.ranks), site.factors()
+    found = FactorizedLayer(
+        name=site.layer.name,
+        factorization=type(site.factorization).__name__,
+        ranks=site.ranks,
+        before=site.original,
+        after=site.cost(site.ranks),
+        error=relative_error(site.kernel, site.factorization.compose(stages, factors, site.shape)),
+    )
+    return found, site.chain(factors)
 
 
 def _setting(pattern: str, value: Any) -> Factorization | RankChoice:

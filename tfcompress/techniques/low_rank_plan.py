@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tfcompress.table import aligned
+from tfcompress.table import aligned, cell
 from tfcompress.transforms.stages import Cost
 
 ASKED = "skip has "
@@ -20,7 +20,8 @@ class FactorizedLayer:
         ranks: Its ranks.
         before: Multiply-accumulates and entries of the kernel as it is.
         after: Those of the chain.
-        error: ||K - K'|| / ||K|| of the kernel before any training.
+        error: ||K - K'|| / ||K|| of the kernel, as it is approximated without samples and before any training.
+        output_errors: The same of the layer's outputs on the samples, before and after the fit to them.
     """
 
     name: str
@@ -29,10 +30,14 @@ class FactorizedLayer:
     before: Cost
     after: Cost
     error: float
+    output_errors: tuple[float, float] | None = None
 
     def __str__(self) -> str:
         ranks, fewer = ", ".join(map(str, self.ranks)), self.before.macs / self.after.macs
-        return f"{self.name} ({self.factorization} {ranks}: {fewer:.1f}x fewer MACs, error {self.error:.3f})"
+        fitted = ""
+        if self.output_errors is not None:
+            fitted = ", of the outputs {:.3f}, fitted {:.3f}".format(*self.output_errors)
+        return f"{self.name} ({self.factorization} {ranks}: {fewer:.1f}x fewer MACs, error {self.error:.3f}{fitted})"
 
 
 @dataclass(frozen=True)
@@ -49,20 +54,23 @@ class LowRankPlan:
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [
-            ("layer", "factorization", "ranks", "MACs", "become", "weights", "become", "error")
+            ("layer", "factorization", "ranks", "MACs", "become", "weights", "become", "error", "fitted")
         ]
         for one in self.layers:
             macs, weights = (one.before.macs, one.after.macs), (one.before.weights, one.after.weights)
             numbers = (f"{number:,}" for number in (*macs, *weights))
             ranks = ", ".join(map(str, one.ranks))
-            rows.append((one.name, one.factorization, ranks, *numbers, f"{one.error:.3f}"))
+            fitted = cell(one.output_errors[1] if one.output_errors else None, ".3f")
+            rows.append((one.name, one.factorization, ranks, *numbers, f"{one.error:.3f}", fitted))
+        if not any(one.output_errors for one in self.layers):
+            rows = [row[:-1] for row in rows]
         table = [aligned(rows, left=2)] if self.layers else ["no layer is factorized"]
         return "\n".join([*table, *([f"left alone: {_by_reason(self.left)}"] if self.left else [])])
 
-    @property
-    def unasked(self) -> str:
-        """The layers that are left alone though no pattern says so, with the reasons; empty where there are none."""
-        return _by_reason([(name, reason) for name, reason in self.left if not reason.startswith(ASKED)])
+
+def unasked(left: Iterable[tuple[str, str]]) -> str:
+    """The layers that are left alone though no pattern says so, with the reasons; empty where there are none."""
+    return _by_reason([(name, reason) for name, reason in left if not reason.startswith(ASKED)])
 
 
 def _by_reason(left: Iterable[tuple[str, str]]) -> str:

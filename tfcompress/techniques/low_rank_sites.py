@@ -120,7 +120,7 @@ def find_work(
     chosen = _chosen(model, sites, settings, ranks)
     for key, site in sites.items():
         if key not in chosen:
-            left[key] = site.layer.name, "the budget is met without it"
+            left[key] = site.layer.name, ranks.why_left(site.candidate)
         elif not site.cost(chosen[key]).saves(site.original):
             left[key] = site.layer.name, f"would not be cheaper with ranks {', '.join(map(str, chosen[key]))}"
     kept = [replace(site, ranks=chosen[key]) for key, site in sites.items() if key not in left]

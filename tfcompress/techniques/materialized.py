@@ -129,6 +129,9 @@ def _is_float(tensor: Any) -> bool:
 
 def _known(operation: keras.Operation) -> bool:
     """Whether there is a rule for an operation's output."""
+    if isinstance(operation, _L.EinsumDense):
+        # A bias of several axes is an addition of its own for TFLite, and what comes before it has no range.
+        return operation.bias_axes is None or operation.equation[-1] == operation.bias_axes
     if isinstance(operation, keras.Layer):
         layers = (*_KERNELS, *_ACTIVATIONS, *_ARITHMETIC, *_COMPUTING, *_ABSENT_IN_INFERENCE, *_HANDING_ON)
         return isinstance(operation, (*layers, _L.InputLayer, FixedRange, ActivationRange))

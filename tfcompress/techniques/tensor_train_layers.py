@@ -14,8 +14,6 @@ from tfcompress.transforms.tensor_train import TensorTrain
 Step = Callable[[Any], Any]
 
 _BATCH, _POSITIONS, _RANKS = "Z", "p", "zyxwvuts"
-_INSIDE = frozenset({"linear", "relu", "relu6", "tanh", "sigmoid"})
-"""Activations that work entry by entry, so that the last core can have them before its axes are joined."""
 
 
 def misfit(layer: keras.Layer, train: TensorTrain, shape: Shape, calls: Sequence[Sizes]) -> str | None:
@@ -34,7 +32,8 @@ def tensor_train_layers(
 ) -> list[Step]:
     """The chain in place of `source`: layers, and `keras.ops` that split, move and join axes.
 
-    The last takes the name of `source`; the bias is in the last core.
+    The bias and the activation are in a depthwise convolution of 1 x 1 at the end, which TFLite has as one operator; a
+    bias of several axes in the last core would be an addition of its own, which TensorFlow 2.21 does not quantize.
 
     Args:
         source: A built Dense or Conv2D. It is not changed.
@@ -44,52 +43,68 @@ def tensor_train_layers(
         factors: What `TensorTrain.factors` makes.
     """
     inputs, outputs = train.modes(shape)
-    cores = [*factors][-train.axes :]
+    *cores, scale = factors[-1 - train.axes :]
     positions, name, dtype = prod(sizes.after), source.name, source.dtype_policy
     axes = dict(zip(ascii_lowercase, inputs, strict=False)) | {_POSITIONS: positions, _RANKS[0]: 1}
-    if len(factors) > train.axes:
+    if len(factors) > train.axes + 1:
         axes[_RANKS[0]] = factors[0].shape[3]
         chain = _window(source, sizes, factors[0], (-1, *axes.values()))
     else:
-        chain = [keras.layers.Reshape((positions, shape[2]), name=f"{name}_flat", dtype=dtype)]
-        chain.append(keras.layers.Permute((2, 1), name=f"{name}_moved", dtype=dtype))
-        chain.append(keras.layers.Reshape(tuple(axes.values()), name=f"{name}_split", dtype=dtype))
-    inside = source.activation.__name__ in _INSIDE
+        chain = [
+            keras.layers.Reshape((positions, shape[2]), name=f"{name}_flat", dtype=dtype),
+            keras.layers.Permute((2, 1), name=f"{name}_moved", dtype=dtype),
+            keras.layers.Reshape(tuple(axes.values()), name=f"{name}_split", dtype=dtype),
+        ]
     for number, core in enumerate(cores):
-        layer, axes = _core(source, number, core, axes, outputs, inside=inside)
+        layer, axes = _core(source, number, core, axes, outputs)
         chain.append(layer)
-    final = name if inside else f"{name}_joined"
-    chain.append(keras.layers.Reshape((*sizes.after, shape[3]), name=final, dtype=dtype))
-    return chain if inside else [*chain, keras.layers.Activation(source.activation, name=name, dtype=dtype)]
+    return [*chain, *_end(source, sizes, scale)]
+
+
+def _end(source: keras.Layer, sizes: Sizes, scale: np.ndarray) -> list[Step]:
+    """The joined axes of the output, scaled, with bias and activation; the last layer has the name of `source`."""
+    name, dtype, filters = source.name, source.dtype_policy, scale.shape[2]
+    is_map = isinstance(source, keras.layers.Conv2D)
+    last = keras.layers.DepthwiseConv2D(
+        1,
+        activation=source.activation,
+        use_bias=source.use_bias,
+        bias_regularizer=source.bias_regularizer,
+        bias_constraint=source.bias_constraint,
+        activity_regularizer=source.activity_regularizer,
+        dtype=dtype,
+        name=name if is_map else f"{name}_scale",
+    )
+    last.build((None, None, None, filters))
+    last.set_weights([scale, source.bias.numpy()] if source.use_bias else [scale])
+    places = sizes.after if is_map else (1, prod(sizes.after))
+    joined = keras.layers.Reshape((*places, filters), name=f"{name}_joined", dtype=dtype)
+    if is_map:
+        return [joined, last]
+    return [joined, last, keras.layers.Reshape((*sizes.after, filters), name=name, dtype=dtype)]
 
 
 def _core(
-    source: keras.Layer, number: int, core: np.ndarray, axes: dict[str, int], outputs: Sequence[int], *, inside: bool
+    source: keras.Layer, number: int, core: np.ndarray, axes: dict[str, int], outputs: Sequence[int]
 ) -> tuple[keras.Layer, dict[str, int]]:
     """One core as a layer, built, and the axes that it leaves, the batch apart.
 
     It contracts the rank before it and its own axis of the input, and adds its axis of the output and the next rank.
     """
-    last = number == len(outputs) - 1
     reads = _RANKS[number] + ascii_lowercase[number]
     makes = {ascii_uppercase[number]: outputs[number]}
-    if not last:
+    if number < len(outputs) - 1:
         makes[_RANKS[number + 1]] = core.shape[3] // outputs[number]
     left = {letter: size for letter, size in axes.items() if letter not in reads} | makes
-    biased = last and source.use_bias
     layer = keras.layers.EinsumDense(
         f"{_BATCH}{''.join(axes)},{reads}{''.join(makes)}->{_BATCH}{''.join(left)}",
         output_shape=tuple(left.values()),
-        bias_axes="".join(filter(str.isupper, left)) if biased else None,
-        activation=source.activation if last and inside else None,
         kernel_regularizer=source.kernel_regularizer,
-        bias_regularizer=source.bias_regularizer,
         dtype=source.dtype_policy,
         name=f"{source.name}_core{number + 1}",
     )
     layer.build((None, *axes.values()))
-    kernel = core.reshape(layer.kernel.shape)
-    layer.set_weights([kernel, source.bias.numpy().reshape(layer.bias.shape)] if biased else [kernel])
+    layer.set_weights([core.reshape(layer.kernel.shape)])
     return layer, left
 
 

@@ -78,16 +78,22 @@ class RankChoice(ABC):
         """
         return {key: self.ranks(candidate) for key, candidate in candidates.items()}
 
+    def why_left(self, candidate: Candidate) -> str:
+        """Why `of_all` gave a layer no ranks."""
+        return "it is not needed"
+
 
 @dataclass(frozen=True)
 class Fixed(RankChoice):
     """Given ranks.
 
+    Where they are for all layers, those with a smaller full rank are left alone.
+
     Args:
-        rank: A number for all, which each matrix with a smaller full rank cuts to that; or one number for each.
+        rank: A number for all matrices of a layer, cut to the full rank of those that have less; or one for each.
 
     Raises:
-        RecipeError: A rank is below 1; for a layer, above its full rank.
+        RecipeError: A rank is below 1; for a layer by its name, or for all of them, above the full rank.
     """
 
     rank: int | Sequence[int]
@@ -102,22 +108,34 @@ class Fixed(RankChoice):
     def ranks(self, candidate: Candidate) -> Ranks:
         """The ranks as given."""
         full = candidate.full
-        if isinstance(self.rank, int):
-            wanted = tuple(min(self.rank, most) for most in full)
-            above = self.rank > max(full)
-        else:
-            wanted = tuple(self.rank)
-            if len(wanted) != len(full):
-                raise RecipeError(
-                    f"Layer '{candidate.name}' has {len(full)} ranks, and {len(wanted)} are given: {list(wanted)}."
-                )
-            above = any(rank > most for rank, most in zip(wanted, full, strict=True))
-        if above:
+        if self._above(candidate):
             raise RecipeError(
                 f"Layer '{candidate.name}' has the full rank {_text(full)}, and {_text(self.rank)} is asked for. Give "
                 "a smaller rank, in `layers` for this layer alone, or leave the layer out with `skip`."
             )
-        return wanted
+        if isinstance(self.rank, int):
+            return tuple(min(self.rank, most) for most in full)
+        return tuple(self.rank)
+
+    def of_all(self, candidates: Mapping[int, Candidate], macs: int, elsewhere: int) -> dict[int, Ranks]:
+        """The ranks as given, for the layers that can have them."""
+        fitting = {key: candidate for key, candidate in candidates.items() if not self._above(candidate)}
+        # Where no layer can, the rank is a mistake: the first one says so.
+        return {key: self.ranks(candidate) for key, candidate in (fitting or candidates).items()}
+
+    def why_left(self, candidate: Candidate) -> str:
+        """Names the full rank."""
+        return f"its full rank is {_text(candidate.full)}"
+
+    def _above(self, candidate: Candidate) -> bool:
+        full = candidate.full
+        if isinstance(self.rank, int):
+            return self.rank > max(full)
+        if len(self.rank) != len(full):
+            raise RecipeError(
+                f"Layer '{candidate.name}' has {len(full)} ranks, and {len(self.rank)} are given: {list(self.rank)}."
+            )
+        return any(rank > most for rank, most in zip(self.rank, full, strict=True))
 
 
 @dataclass(frozen=True)
@@ -231,6 +249,10 @@ class Budget(RankChoice):
             else:
                 low = middle
         return {key: option.ranks for key, option in best.items() if option.ranks is not None}
+
+    def why_left(self, candidate: Candidate) -> str:
+        """It is one of those that stay as they are."""
+        return "the budget is met without it"
 
 
 @dataclass(frozen=True)

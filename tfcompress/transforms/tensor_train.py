@@ -24,6 +24,8 @@ class TensorTrain(Factorization):
 
     and a convolution has a core G0[y, x] for its window in front, which one small convolution applies to every channel
     alike. The cores are applied one after the other, so that MACs go with their ranks; the whole kernel is never made.
+    At the end stands a scale for each output channel, with the bias: a 1 x 1 depthwise convolution.
+
     Few weights are left at a small rank, but often no fewer MACs: a layer is taken only where both are saved.
 
     Args:
@@ -37,7 +39,7 @@ class TensorTrain(Factorization):
     Example:
         >>> train = TensorTrain()
         >>> [stage.shape for stage in train.stages((1, 1, 800, 500), [8])]
-        [(1, 1, 25, 160), (1, 1, 256, 25)]
+        [(1, 1, 25, 160), (1, 1, 256, 25), (1, 1, 500, 1)]
 
     Reference:
         Novikov et al., "Tensorizing Neural Networks", arXiv:1509.06569; convolutions: Garipov et al., "Ultimate
@@ -80,7 +82,7 @@ class TensorTrain(Factorization):
         return tuple(tensor.reshape(prod(tensor.shape[:cut]), -1) for cut in range(1, tensor.ndim))
 
     def stages(self, shape: Shape, ranks: Sequence[int]) -> tuple[Stage, ...]:
-        """The window on every channel, where there is one, then the cores."""
+        """The window on every channel, where there is one, the cores, and a scale for each output, beside the bias."""
         inputs, outputs = self.modes(shape)
         ranks = (*ranks, 1) if prod(shape[:2]) > 1 else (1, *ranks, 1)
         window = [Stage((*shape[:2], 1, ranks[0]), (True, True), times=shape[2])] if prod(shape[:2]) > 1 else []
@@ -91,10 +93,10 @@ class TensorTrain(Factorization):
             )
             for k in range(len(inputs))
         ]
-        return *window, *cores
+        return *window, *cores, Stage((1, 1, shape[3], 1), depthwise=True)
 
     def factors(self, kernel: np.ndarray, ranks: Sequence[int]) -> list[np.ndarray]:
-        """The cores by successive truncated SVDs; each as the matrix (r_k m_k) x (n_k r_(k+1))."""
+        """The cores by successive truncated SVDs, each as the matrix (r_k m_k) x (n_k r_(k+1)), and scales of one."""
         cores = tensorly().tensor_train(self._tensor(kernel).astype("float64"), rank=[1, *ranks, 1])
         stages, shapes = self.stages(_shape(kernel), ranks), zip(*self.modes(_shape(kernel)), strict=True)
         window, cores = (cores[:1], cores[1:]) if prod(kernel.shape[:2]) > 1 else ([], cores)
@@ -102,7 +104,7 @@ class TensorTrain(Factorization):
             core.reshape(core.shape[0], rows, columns, core.shape[2])
             for core, (rows, columns) in zip(cores, shapes, strict=True)
         ]
-        shared = _balanced([*window, *split_cores])
+        shared = [*_balanced([*window, *split_cores]), np.ones(kernel.shape[3])]
         return [factor.reshape(stage.shape) for factor, stage in zip(shared, stages, strict=True)]
 
     def compose(self, stages: Sequence[Stage], factors: Sequence[np.ndarray], shape: Shape) -> np.ndarray:
@@ -110,12 +112,15 @@ class TensorTrain(Factorization):
         inputs, outputs = self.modes(shape)
         window = prod(shape[:2])
         tensor = factors[0].reshape(window, -1) if window > 1 else np.ones((1, 1))
-        for factor, rows, columns in zip(factors[window > 1 :], inputs, outputs, strict=True):
+        for factor, rows, columns in zip(factors[window > 1 : -1], inputs, outputs, strict=True):
             core = factor.reshape(tensor.shape[-1], rows * columns, -1)
             tensor = np.tensordot(tensor, core, axes=1)
+        # One pair of axes for in and out after the other, as the cores have them; then all of in before all of out.
         interleaved = tensor.reshape(window, *(size for pair in zip(inputs, outputs, strict=True) for size in pair))
         axes = range(1, 2 * self.axes, 2), range(2, 2 * self.axes + 1, 2)
-        return np.ascontiguousarray(interleaved.transpose(0, *axes[0], *axes[1])).reshape(shape)
+        return np.ascontiguousarray(interleaved.transpose(0, *axes[0], *axes[1])).reshape(shape) * factors[-1].reshape(
+            -1
+        )
 
     def _tensor(self, kernel: np.ndarray) -> np.ndarray:
         """The kernel with an axis for its window, where it has one, and one for each pair (m_k, n_k)."""
