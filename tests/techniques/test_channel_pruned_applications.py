@@ -60,7 +60,8 @@ def test_a_family_with_seven_tenths_of_its_macs(family, tmp_path):
     loaded = tfc.load(tmp_path / "pruned.keras")
     np.testing.assert_allclose(loaded(x, training=False), plain(x, training=False), atol=1e-6)
 
-    card = tfc.convert(loaded, tmp_path / "pruned.tflite", representative=x)
+    # The weights are not trained, so batch norm has no statistics of any data.
+    card = tfc.convert(loaded, tmp_path / "pruned.tflite", representative=x, check_scale=False)
     answers = np.asarray(tfc.predict(tmp_path / "pruned.tflite", x))
     assert answers.shape == (2, 10)
     difference = float(np.abs(answers - np.asarray(loaded(x, training=False))).max())
