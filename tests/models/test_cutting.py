@@ -63,7 +63,8 @@ def test_any_model_with_half_of_its_channels(data):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.timeout(1800)  # seconds; each model is built three times
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(strategies.data())
 def test_many_models_with_half_of_their_channels(data):
     assert_cut_equals_masked(random_graphs.model(data.draw))
