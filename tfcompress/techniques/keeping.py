@@ -15,6 +15,8 @@ _MOST_VALUES = 64
 """Up to so many distinct values count as clusters; an integer grid of 8 bits has more."""
 _LEAST_SHARE = 4
 """So many entries must share a value on average: a small kernel has few values without anybody having clustered it."""
+_LEAST_SHARE_OF_INTEGERS = 2
+"""The same for integers: that all weights lie on a grid is hardly chance, though int8 training alone does it too."""
 
 
 def keeping(kernel: np.ndarray, channels: Sequence[int], establishing: frozenset[Property]) -> list[Transform]:
@@ -42,23 +44,34 @@ def keeping(kernel: np.ndarray, channels: Sequence[int], establishing: frozenset
 
 def _codebook(kernel: np.ndarray, channels: Sequence[int]) -> Transform | None:
     """The codebook that a kernel has: of integers, of floats for the whole of it or for each channel; or None."""
-    most = min(_MOST_VALUES, kernel.size // _LEAST_SHARE)
-    if most < 2:
-        return None
-    inside = tuple(axis for axis in range(kernel.ndim) if axis not in channels)
-    if not more_values_than(most, kernel):
-        return Codebook(len(np.unique(kernel)) + 1, AsTheyAre())
-    grid = kernel / integer_scales(kernel, inside)
-    integers = np.round(grid)
-    if not more_values_than(most, integers) and np.abs(grid - integers).max() < 1e-3:
-        return IntegerCodebook(max(4, len(np.unique(integers)) + 3), AsTheyAre())
+    values = _few(kernel, _LEAST_SHARE)
+    integers = _few_integers(kernel, tuple(axis for axis in range(kernel.ndim) if axis not in channels))
+    # Integers times a few scales may be few floats too, and only as integers they stay few in an int8 file.
+    if integers and (not values or integers < values):
+        return IntegerCodebook(max(4, integers + 3), AsTheyAre())
+    if values:
+        return Codebook(values + 1, AsTheyAre())
     by_channel = np.moveaxis(kernel, channels, range(len(channels))).reshape(
         -1, kernel.size // _channels(kernel, channels)
     )
-    most = min(_MOST_VALUES, by_channel.shape[1] // _LEAST_SHARE)
-    if any(more_values_than(most, row) for row in by_channel):
-        return None
-    return Codebook(max(len(np.unique(row)) for row in by_channel) + 1, AsTheyAre(), per_channel=True)
+    counts = [_few(row, _LEAST_SHARE) for row in by_channel]
+    if all(counts):
+        return Codebook(max(count for count in counts if count) + 1, AsTheyAre(), per_channel=True)
+    return None
+
+
+def _few_integers(kernel: np.ndarray, inside: tuple[int, ...]) -> int | None:
+    """How many integers the kernel consists of, times a scale per channel, where they are few; else None."""
+    grid = kernel / integer_scales(kernel, inside)
+    integers = np.round(grid)
+    few = _few(integers, _LEAST_SHARE_OF_INTEGERS)
+    return few if few and np.abs(grid - integers).max() < 1e-3 else None
+
+
+def _few(values: np.ndarray, share: int) -> int | None:
+    """How many distinct values there are, where each is shared by `share` entries on average; else None."""
+    most = min(_MOST_VALUES, values.size // share)
+    return None if most < 2 or more_values_than(most, values) else len(np.unique(values))
 
 
 def _channels(kernel: np.ndarray, channels: Sequence[int]) -> int:
