@@ -99,9 +99,7 @@ def check_not_wrapped(model: keras.Model) -> None:
         UnsupportedLayerError: The model has no graph.
     """
     if is_distilled(model) or any(isinstance(layer, Transformed) for layer in layers_of(model)):
-        raise RecipeError(
-            f"The model {model.name!r} is wrapped already. Finish that step with tfc.strip(model) first."
-        )
+        raise RecipeError(f"The model {model.name!r} is wrapped already. Finish that step with tfc.strip(model) first.")
 
 
 def _changed(settings: Any) -> dict[str, Any]:
