@@ -144,9 +144,12 @@ def _behind(model: keras.Model, name: str, digits: Digits) -> tuple[keras.Model,
     """The layers behind the one of this name, which they share with the model, and the outputs of that one."""
     place = [layer.name for layer in model.layers].index(name)
     front = keras.Model(model.inputs, model.layers[place].output)
-    moved = [front.predict(np.roll(digits.x_train, move, (1, 2)), batch_size=500, verbose=0) for move in _MOVES]
-    back = keras.Sequential([keras.Input(moved[0].shape[1:]), *model.layers[place + 1 :]])
-    return back, _batches(np.concatenate(moved), np.tile(digits.y_train, len(_MOVES)))
+    back = keras.Sequential([keras.Input(front.output.shape[1:]), *model.layers[place + 1 :]])
+    # The list goes as soon as it is one array: for MNIST each of the two has a gigabyte.
+    outputs = np.concatenate(
+        [front.predict(np.roll(digits.x_train, move, (1, 2)), batch_size=500, verbose=0) for move in _MOVES]
+    )
+    return back, _batches(outputs, np.tile(digits.y_train, len(_MOVES)))
 
 
 def _batches(inputs: np.ndarray, labels: np.ndarray) -> Any:

@@ -127,15 +127,15 @@ LENET_5 = Experiment(
     dense=Training(epochs=3, learning_rate=2e-3),
     steps=(
         Pruning(
-            Training(epochs=2, learning_rate=2e-3),
+            Training(epochs=4, learning_rate=2e-3),
             kept=0.1,
-            kept_of={"conv1": 0.6, "conv2": 0.22, "fc2": 0.3},
+            kept_of={"conv1": 0.6, "conv2": 0.3, "fc2": 0.3},
             name="convolutions-pruned",
         ),
         Pruning(
             Training(epochs=3, learning_rate=1e-3, features="flatten"),
-            kept=0.012,
-            kept_of={"conv1": 0.6, "conv2": 0.22, "fc2": 0.2},
+            kept=0.02,
+            kept_of={"conv1": 0.6, "conv2": 0.3, "fc2": 0.2},
             begin=0.9,
         ),
         Clustering(

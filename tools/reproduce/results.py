@@ -136,7 +136,7 @@ def _by_seed(references: Sequence[Card], cards: Sequence[Card]) -> str:
 
 
 def _by_layer(paper: PaperNetwork, seeds: Sequence[Sequence[Layer]]) -> str:
-    head = ["layer", "weights", "kept", "values", "weight bits P+Q / +H", "index bits P+Q / +H"]
+    head = ["layer", "weights", "kept", "centroids", "weight bits P+Q / +H", "index bits P+Q / +H"]
     head += ["share P+Q", "share P+Q+H", "share beyond", "bits a weight beyond"]
     rows = []
     for theirs, *ours in zip(paper.layers, *seeds, strict=True):
@@ -193,7 +193,11 @@ def _how(experiment: Experiment) -> str:
 
 
 def _training(training: Training) -> str:
-    on = f"outputs of {training.features}" if training.features else "images, each batch moved by at most one pixel"
+    on = "images, each batch moved by at most one pixel"
+    if training.features:
+        on = (
+            f"outputs of {training.features} for each image as it is and moved in four directions, what is before rests"
+        )
     return f"{training.epochs} epochs from a rate of {training.learning_rate:g} on {on}"
 
 
