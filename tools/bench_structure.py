@@ -22,6 +22,7 @@ from tfcompress.transforms.channel_allocations import Global
 from tools import train_residual
 from tools.bench_techniques import LENET, Network, Row, accuracy, fit_for, slug, trained
 from tools.datasets import FASHION_MNIST, Dataset, LabelledImages, load
+from tools.low_rank_rows import low_rank_rows
 from tools.train_lenet5 import pixels
 
 RESIDUAL = Network("residual CNN, Fashion-MNIST", FASHION_MNIST, train_residual.build, epochs=6, epochs_of_a_step=2)
@@ -31,7 +32,7 @@ _ROUNDS, _RUNS = 5, 100  # of the latency measurement, in turns over the two fil
 
 def rows(folder: Path) -> list[Row]:
     """What is compared: the rows of each technique in turn. Samples that a row needs are put into the folder."""
-    return [*channel_pruning_rows(folder)]
+    return [*channel_pruning_rows(folder), *low_rank_rows(LENET_BRIEFLY, RESIDUAL)]
 
 
 def channel_pruning_rows(folder: Path) -> list[Row]:
@@ -142,6 +143,7 @@ def table(results: list[tuple[Row, list[Outcome]]]) -> str:
             "may lose",
             "MACs",
             "parameters",
+            "zlib bytes",
             "time, host",
         )
     ]
@@ -157,7 +159,7 @@ def table(results: list[tuple[Row, list[Outcome]]]) -> str:
                 f"{statistics.mean(one.card.accuracy or 0 for one in outcomes):.4f}",
                 f"{statistics.mean(losses):.2f} ({min(losses):.2f} to {max(losses):.2f})",
                 f"{row.tolerated:.1f}",
-                *(f"{_kept(outcomes, name):.3f}" for name in ("macs", "parameters")),
+                *(f"{_kept(outcomes, name):.3f}" for name in ("macs", "parameters", "zlib_bytes")),
                 f"{statistics.mean(_median(one.card) / _median(one.float_card) for one in outcomes):.3f}",
             )
         )

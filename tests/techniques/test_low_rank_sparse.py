@@ -77,3 +77,15 @@ def test_settings_out_of_range_are_refused() -> None:
         tfc.LowRankSparse(sparsity=1)
     with pytest.raises(RecipeError, match="there is no Budget of them"):
         tfc.LowRankSparse(ranks={"type": "Budget", "macs": 0.5})
+
+
+def test_weights_on_large_inputs_are_kept_better_with_samples() -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4, 4, 6)), L.Conv2D(24, 2, name="one")])
+    x = np.random.default_rng(0).normal(size=(32, 4, 4, 6)).astype("float32")
+    x[..., :2] *= 20
+    errors = []
+    for samples in (None, x):
+        both = tfc.LowRankSparse(sparsity=0.9, ranks=2, samples=samples).wrap(model)
+        errors.append(np.linalg.norm(np.asarray(both(x)) - model(x)))
+    assert errors[1] < 0.8 * errors[0]

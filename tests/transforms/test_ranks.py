@@ -37,6 +37,9 @@ def test_vbmf_gives_at_least_rank_one() -> None:
     signal = noise * 0.1 + generator.normal(size=(20, 2)) @ generator.normal(size=(2, 30))
     candidate = Candidate("conv", (noise, signal), lambda ranks: Cost(1, 1), Cost(2, 2))
     assert VBMF().ranks(candidate) == (1, 2)
+    assert VBMF(weaken=0.5).ranks(candidate) == (10, 11)  # of 20
+    with pytest.raises(RecipeError, match=r"weaken must be a share in \[0, 1\), not 1"):
+        VBMF(weaken=1)
 
 
 def test_a_rank_for_all_is_cut_to_a_smaller_full_rank_but_not_below_all() -> None:

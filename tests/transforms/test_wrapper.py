@@ -135,3 +135,11 @@ def test_masks_pass_through_to_layers_after() -> None:
     model = keras.Model(words, L.LSTM(3, name="lstm")(embedded))
     padded = np.array([[1, 2, 3, 0, 0], [4, 5, 6, 1, 2]], "int32")
     np.testing.assert_allclose(_unchanged(model)(padded), model(padded), atol=1e-6)
+
+
+def test_zeros_of_a_released_kernel_are_positive_since_zeros_of_both_signs_do_not_zip() -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((20,)), L.Dense(20, name="one")])
+    kernel = tfc.strip(tfc.MagnitudePruning(sparsity=0.8).wrap(model)).get_layer("one").kernel.numpy()
+    assert (kernel == 0).sum() == 320
+    assert not np.signbit(kernel[kernel == 0]).any()

@@ -15,11 +15,10 @@ from tfcompress.models.surgery import rebuild
 from tfcompress.notes import note
 from tfcompress.progress import task
 from tfcompress.techniques.factorized import Chain
-from tfcompress.techniques.importances import InMemory
 from tfcompress.techniques.layer_patterns import settings_of
-from tfcompress.techniques.least_squares import can_be_fitted, fit_to_samples
 from tfcompress.techniques.low_rank_plan import FactorizedLayer, LowRankPlan, unasked
 from tfcompress.techniques.low_rank_sites import Site, find_work
+from tfcompress.techniques.samples import Fit, can_be_fitted, check_in_file, kept_samples, show_samples
 from tfcompress.techniques.technique import Technique, check_not_wrapped
 from tfcompress.transforms.decompositions import relative_error
 from tfcompress.transforms.factorizations import SVD, Factorization, Tucker2
@@ -74,9 +73,9 @@ class LowRank(Technique):
 
     energy: float | None = None
     macs: float | None = None
-    ranks: RankChoice | None = None
-    convolution: Factorization = field(default_factory=Tucker2)
-    dense: Factorization = field(default_factory=SVD)
+    ranks: RankChoice | Mapping[str, Any] | str | int | None = None
+    convolution: Factorization | Mapping[str, Any] | str = field(default_factory=Tucker2)
+    dense: Factorization | Mapping[str, Any] | str = field(default_factory=SVD)
     layers: Mapping[str, Any] = field(default_factory=dict)
     skip: tuple[str, ...] = ()
     samples: Any = None
@@ -91,10 +90,7 @@ class LowRank(Technique):
         object.__setattr__(self, "dense", make_factorization(self.dense))
         object.__setattr__(self, "layers", {name: _setting(name, value) for name, value in self.layers.items()})
         object.__setattr__(self, "skip", tuple(self.skip))
-        if isinstance(self.samples, (str, Path)):
-            object.__setattr__(self, "samples", str(self.samples))
-        elif self.samples is not None and not isinstance(self.samples, InMemory):
-            object.__setattr__(self, "samples", InMemory(self.samples))
+        object.__setattr__(self, "samples", kept_samples(self.samples))
 
     @property
     def trains(self) -> bool:
@@ -112,11 +108,7 @@ class LowRank(Technique):
         Raises:
             RecipeError: The samples are in memory, which no file can hold.
         """
-        if isinstance(self.samples, InMemory):
-            raise RecipeError(
-                "LowRank has its samples in memory, which a recipe's file cannot hold. Save them, "
-                'np.savez("batch.npz", x=x), and write LowRank(samples="batch.npz").'
-            )
+        check_in_file("LowRank", self.samples)
         return super().to_settings()
 
     def wrap(self, model: keras.Model) -> keras.Model:
@@ -161,7 +153,9 @@ class LowRank(Technique):
         """How the ranks of all layers without a setting of their own are chosen."""
         if self.macs is not None:
             return Budget(self.macs)
-        return self.ranks or Energy(0.9 if self.energy is None else self.energy)
+        if self.ranks is not None:
+            return make_rank_choice(self.ranks)
+        return Energy(0.9 if self.energy is None else self.energy)
 
     def _made(self, model: keras.Model) -> tuple[dict[int, tuple[keras.Layer, Chain]], LowRankPlan]:
         """By its id each layer that is factorized, with its chain; and what becomes of all."""
@@ -170,7 +164,9 @@ class LowRank(Technique):
         check_not_wrapped(model)
         own = settings_of("LowRank", model, self.layers, self.skip)
         with task("LowRank: choosing ranks"):
-            work = find_work(model, own, self._choice(), self.convolution, self.dense)
+            work = find_work(
+                model, own, self._choice(), make_factorization(self.convolution), make_factorization(self.dense)
+            )
         made, found = {}, {}
         with task("LowRank: factorizing", total=len(work.sites)) as progress:
             for site in work.sites:
@@ -179,9 +175,9 @@ class LowRank(Technique):
                 made[id(site.layer)] = site.layer, chain
                 progress.advance()
         if self.samples is not None:
-            fitting = {key: pair for key, pair in made.items() if can_be_fitted(pair[1])}
-            samples = self.samples.samples if isinstance(self.samples, InMemory) else Path(self.samples)
-            for key, fit in fit_to_samples(model, fitting, samples).items():
+            fits = {key: Fit(source, chain) for key, (source, chain) in made.items() if can_be_fitted(chain)}
+            show_samples(model, fits, self.samples)
+            for key, fit in fits.items():
                 found[key] = replace(found[key], output_errors=fit.solve())
         return made, LowRankPlan(tuple(found.values()), work.left)
 

@@ -3,7 +3,8 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ from tfcompress.techniques.kernels import wrap_kernels
 from tfcompress.techniques.layer_patterns import settings_of
 from tfcompress.techniques.low_rank_plan import unasked
 from tfcompress.techniques.low_rank_sites import Site, find_work
+from tfcompress.techniques.samples import Squares, check_in_file, kept_samples, show_samples
 from tfcompress.techniques.technique import Property, Technique, check_not_wrapped
 from tfcompress.transforms.bilateral_projection import LowRankPlusSparse, low_rank_plus_sparse
 from tfcompress.transforms.factorizations import SVD
@@ -50,6 +52,9 @@ class LowRankSparse(Technique):
         layers: The sparsity of particular layers, by pattern, matched with `*` and `?` against the layer's name or
             type; the first that matches counts, before `skip`.
         skip: Patterns of layers to leave alone.
+        samples: Inputs of the model, some dozens to hundreds: arrays in the order of its inputs or by their names, or
+            an `.npz` with `x` or with one array by the name of each input. With them each weight counts as much as the
+            input that it multiplies is large, by its root mean square.
 
     Raises:
         RecipeError: A setting is unknown or out of range.
@@ -69,13 +74,15 @@ class LowRankSparse(Technique):
     establishes: ClassVar[frozenset[Property]] = frozenset({Property.SPARSITY})
 
     sparsity: float = 0.95
-    ranks: RankChoice = field(default_factory=lambda: Ratio(0.1))
+    ranks: RankChoice | Mapping[str, Any] | str | int = field(default_factory=lambda: Ratio(0.1))
     layers: Mapping[str, float] = field(default_factory=dict)
     skip: tuple[str, ...] = ()
+    samples: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", make_rank_choice(self.ranks))
         object.__setattr__(self, "skip", tuple(self.skip))
+        object.__setattr__(self, "samples", kept_samples(self.samples))
         if isinstance(self.ranks, Budget):
             raise RecipeError("LowRankSparse: a sparse part costs all MACs, so there is no Budget of them. Take Ratio.")
         for name, share in {"sparsity": self.sparsity, **self.layers}.items():
@@ -87,18 +94,33 @@ class LowRankSparse(Technique):
         """True: both parts must adjust to what was left out."""
         return True
 
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """The samples, where they lie in a file."""
+        return (Path(self.samples),) if isinstance(self.samples, str) else ()
+
+    def to_settings(self) -> dict[str, Any]:
+        """The settings as plain data.
+
+        Raises:
+            RecipeError: The samples are in memory, which no file can hold.
+        """
+        check_in_file("LowRankSparse", self.samples)
+        return super().to_settings()
+
     def wrap(self, model: keras.Model) -> keras.Model:
         """A new model whose sparse kernels keep their zeros while it trains.
 
         Raises:
             RecipeError: A rank is above a layer's full rank, or a pattern matches no layer.
             ModelError: A weight is NaN or infinite, the graph is hidden, or the model is one of tf_keras.
+            DataError: The samples do not fit the model, or their file cannot be read.
         """
         check_generation(model)
         check_finite(model)
         check_not_wrapped(model)
         settings = settings_of("LowRankSparse", model, self.layers, self.skip)
-        work = find_work(model, settings, self.ranks, SVD(), SVD())
+        work = find_work(model, settings, make_rank_choice(self.ranks), SVD(), SVD())
         nonzeros = {
             id(site.layer): round((1 - settings.own.get(id(site.layer), self.sparsity)) * site.kernel.size)
             for site in work.sites
@@ -110,7 +132,10 @@ class LowRankSparse(Technique):
         ]
         if reasons := unasked(left):
             warnings.warn(f"LowRankSparse left alone {reasons}.", TfCompressWarning, stacklevel=2)
-        return _rewritten(model, sites, nonzeros)
+        squares = {id(site.layer): Squares(site.layer) for site in sites}
+        if self.samples is not None:
+            show_samples(model, squares, self.samples)
+        return _rewritten(model, sites, nonzeros, {key: one.root_mean for key, one in squares.items() if one.count})
 
 
 def _stored(site: Site, nonzeros: int) -> int:
@@ -118,14 +143,16 @@ def _stored(site: Site, nonzeros: int) -> int:
     return site.cost(site.ranks).weights + _VALUES_OF_A_NONZERO * nonzeros
 
 
-def _rewritten(model: keras.Model, sites: Sequence[Site], nonzeros: Mapping[int, int]) -> keras.Model:
+def _rewritten(
+    model: keras.Model, sites: Sequence[Site], nonzeros: Mapping[int, int], importance: Mapping[int, np.ndarray]
+) -> keras.Model:
     """The model with two branches for each site, the zeros of the sparse one under a mask."""
     branches, texts = {}, []
     with task("LowRankSparse: factorizing", total=len(sites)) as progress:
         for site in sites:
             progress.say(site.layer.name)
             matrix, count = site.kernel.reshape(-1, site.shape[3]), nonzeros[id(site.layer)]
-            found = low_rank_plus_sparse(matrix, site.ranks[0], count)
+            found = low_rank_plus_sparse(matrix, site.ranks[0], count, importance.get(id(site.layer)))
             branches[id(site.layer)] = _branches(site, found)
             texts.append(f"{site.layer.name} (rank {site.ranks[0]}, {count:,} nonzeros, error {found.error:.3f})")
             progress.advance()

@@ -162,15 +162,30 @@ class Energy(RankChoice):
 
 @dataclass(frozen=True)
 class VBMF(RankChoice):
-    """The rank of the signal, if the kernel is signal plus noise; nothing to set. See `vbmf_rank`.
+    """The rank of the signal, if the kernel is signal plus noise: r = R + weaken (full rank - R), R of `vbmf_rank`.
 
-    Where all is noise, as in a kernel that was never trained, the rank is 1.
+    Small kernels, such as the first and the last of a network, are often taken for all noise, and R is 1: leave those
+    out with `skip`, or weaken the choice.
+
+    Args:
+        weaken: The share of the other ranks to keep too, in [0, 1).
+
+    Reference:
+        Nakajima et al., JMLR 14, 2013; for convolutions Kim et al., arXiv:1511.06530; weakened: Gusak et al.,
+        arXiv:1903.09973.
     """
+
+    weaken: float = 0.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.weaken, bool) or not isinstance(self.weaken, (int, float)) or not 0 <= self.weaken < 1:
+            raise RecipeError(f"VBMF: weaken must be a share in [0, 1), not {self.weaken!r}.")
 
     def ranks(self, candidate: Candidate) -> Ranks:
         """By each matrix's singular values."""
         pairs = zip(candidate.singular_values, candidate.matrices, strict=True)
-        return tuple(max(1, vbmf_rank(values, matrix.shape)) for values, matrix in pairs)
+        signal = [max(1, vbmf_rank(values, matrix.shape)) for values, matrix in pairs]
+        return tuple(rank + int(self.weaken * (full - rank)) for rank, full in zip(signal, candidate.full, strict=True))
 
 
 @dataclass(frozen=True)

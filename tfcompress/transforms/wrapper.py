@@ -116,7 +116,7 @@ class Transformed(keras.layers.Wrapper):
             value = keras.ops.convert_to_tensor(kernel)
             for transform in stack:
                 value = transform.finish(value)
-            kernel.assign(value)
+            kernel.assign(value + 0.0)  # a masked negative weight is -0.0, and zeros of both signs do not zip
             kernel.constraint = self._constraints[position]
             kernel.trainable = self.layer.trainable
         return self.layer

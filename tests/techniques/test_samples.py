@@ -6,7 +6,7 @@ import pytest
 
 import tfcompress as tfc
 from tfcompress.errors import DataError, RecipeError
-from tfcompress.techniques.least_squares import patches
+from tfcompress.techniques.samples import patches
 
 L = keras.layers
 pytestmark = pytest.mark.filterwarnings("ignore::tfcompress.errors.TfCompressWarning")

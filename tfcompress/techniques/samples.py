@@ -1,4 +1,4 @@
-"""Chains fitted to data: the last layer of each answers as the original did on samples, by least squares."""
+"""What samples tell of layers: least squares for the last layer of each chain, and how large each input is."""
 
 import zipfile
 from collections.abc import Mapping
@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcompress.errors import DataError, first_line
+from tfcompress.errors import DataError, RecipeError, first_line
 from tfcompress.models.graph import graph_of, is_model, nested_inputs, run
 from tfcompress.progress import task
 from tfcompress.techniques.factorized import Chain, bare, kernel_of
+from tfcompress.techniques.importances import InMemory
 
 _BATCH = 16
 _RIDGE = 1e-4
@@ -60,36 +61,54 @@ class Fit:
         return float(np.sqrt(max(square, 0.0) / self.total)) if self.total else 0.0
 
 
-def fit_to_samples(model: keras.Model, chains: Mapping[int, tuple[keras.Layer, Chain]], samples: Any) -> dict[int, Fit]:
-    """Gathers for each chain what its last layer is to answer, in inference mode, on the original's own inputs.
+class Squares:
+    """The mean square of each entry that a layer's kernel is multiplied with, gathered over calls and batches."""
+
+    def __init__(self, source: keras.Layer) -> None:
+        self.source = source
+        self.sum: Any = 0.0
+        self.count = 0
+
+    def see(self, inputs: Any) -> None:
+        """Adds the inputs of one call."""
+        reads = patches(np.asarray(keras.ops.convert_to_numpy(inputs)), self.source)
+        self.sum, self.count = self.sum + (reads**2).sum(axis=0), self.count + len(reads)
+
+    @property
+    def root_mean(self) -> np.ndarray:
+        """Their roots; where an input is always zero, a small share of the largest, so that none is without weight."""
+        means = np.sqrt(self.sum / self.count)
+        return np.maximum(means, 1e-3 * (means.max() or 1.0))
+
+
+def show_samples(model: keras.Model, seeing: Mapping[int, Fit | Squares], samples: Any) -> None:
+    """Shows layers of a model what reaches them when it computes on samples, in inference mode.
 
     Args:
-        model: The original model. It is not changed.
-        chains: By the id of the original layer, it and its chain.
+        model: It is not changed.
+        seeing: By the id of a layer, what is to see its inputs.
         samples: Inputs of the model: arrays in the order of its inputs or by their names, or an `.npz` with `x` or with
             one array by the name of each input.
 
     Raises:
         DataError: The samples do not fit the model, or the file cannot be read.
     """
-    fits = {key: Fit(source, chain) for key, (source, chain) in chains.items()}
     graph = graph_of(model)
-    arrays = _arrays(graph, samples)
+    arrays = _arrays(graph, samples.samples if isinstance(samples, InMemory) else Path(samples))
 
     def call(operation: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if is_model(operation):
             inner = graph_of(operation)
             return run(inner, nested_inputs(inner, args, kwargs), call)
-        if id(operation) in fits:
-            fits[id(operation)].see(args[0] if args else kwargs["inputs"])
+        if id(operation) in seeing:
+            seeing[id(operation)].see(args[0] if args else kwargs["inputs"])
         return operation(*args, **kwargs)
 
-    with task("LowRank: fitting to samples", total=len(arrays[0])) as progress:
+    with task("low rank: looking at samples", total=len(arrays[0])) as progress:
         for begin in range(0, len(arrays[0]), _BATCH):
             batch = [keras.ops.convert_to_tensor(array[begin : begin + _BATCH]) for array in arrays]
             run(graph, batch, call)
             progress.advance(len(batch[0]))
-    return fits
 
 
 def can_be_fitted(chain: Chain) -> bool:
@@ -174,6 +193,26 @@ def _arrays(graph: keras.Model, samples: Any) -> list[np.ndarray]:
                 "and as many samples, at least one, for each input."
             )
     return arrays
+
+
+def kept_samples(samples: Any) -> Any:
+    """Samples as a setting keeps them: the path of a file as text, arrays in memory as one object."""
+    if samples is None or isinstance(samples, (str, InMemory)):
+        return samples
+    return str(samples) if isinstance(samples, Path) else InMemory(samples)
+
+
+def check_in_file(technique: str, samples: Any) -> None:
+    """Refuses samples in memory where settings are to be written.
+
+    Raises:
+        RecipeError: The message names the technique and the way on.
+    """
+    if isinstance(samples, InMemory):
+        raise RecipeError(
+            f"{technique} has its samples in memory, which a recipe's file cannot hold. Save them, "
+            f'np.savez("batch.npz", x=x), and write {technique}(samples="batch.npz").'
+        )
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
