@@ -96,7 +96,8 @@ def test_a_layer_that_is_shared_stays() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::tfcompress.errors.TfCompressWarning")
-@pytest.mark.parametrize("name", sorted(set(zoo.ZOO) - {"lstm"}))  # Bidirectional has no rule for its channels
+# Channels on a symmetry group are not followed, so that model has nothing to leave out.
+@pytest.mark.parametrize("name", sorted(set(zoo.ZOO) - {"group_convolution"}))
 def test_a_student_of_each_model_of_the_zoo_takes_and_gives_the_same_shapes(name: str) -> None:
     teacher = zoo.make(name)
     student = tfc.student(teacher, width=0.5, depth=0.5, round_to=1)

@@ -14,9 +14,9 @@ _TEMPORARY = Path("/tmp")
 _MEASURE = [sys.executable, "-m", "tfcompress", "measure", "--device", "cortex-a53", "--no-card"]
 _WITHOUT_ROOM = "import resource, sys\nresource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)\n"
 _WITHOUT_ROOM += "from tfcompress.cli.main import main\nsys.argv[1:2] = []\nmain()"
-# A shell that runs the tests in the background leaves Ctrl-C ignored, and children inherit that.
-_HEED_CTRL_C = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-_HEED_CTRL_C += "from tfcompress.cli.main import main\nmain()"
+# A shell that runs the tests in the background leaves Ctrl-C ignored, nohup the hanging up, and children inherit that.
+_HEED_SIGNALS = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+_HEED_SIGNALS += "signal.signal(signal.SIGHUP, signal.SIG_DFL)\nfrom tfcompress.cli.main import main\nmain()"
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def _still_running(numbers: list[int]) -> list[int]:
 @pytest.fixture
 def at_work(installation, slow_model):
     """The command in the middle of a measurement, its two emulators, and their folders."""
-    command = [sys.executable, "-c", _HEED_CTRL_C, *_MEASURE[3:], str(slow_model)]
+    command = [sys.executable, "-c", _HEED_SIGNALS, *_MEASURE[3:], str(slow_model)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     with process:
         for _ in range(1200):
