@@ -237,3 +237,15 @@ def test_the_result_loads_without_tfcompress_and_the_card_has_the_errors(tmp_pat
     assert step.card.notes[0].startswith("LowRank factorized conv (Tucker2 3, 4: ")
     saved = keras.saving.load_model(step.directory / "model.keras", custom_objects={})
     assert {type(layer).__module__.split(".")[0] for layer in saved.layers} == {"keras"}
+
+
+def test_a_model_is_factorized_again_and_no_name_is_taken_twice() -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 16)), L.Conv2D(24, 3, name="conv"), L.Flatten(), L.Dense(30, name="d")]
+    )
+    once = tfc.LowRank(ranks=8).wrap(model)
+    twice = tfc.LowRankSparse(ranks=2, sparsity=0.9).wrap(tfc.LowRank(ranks=4, dense="TensorTrain").wrap(once))
+    names = [layer.name for layer in layers_of(tfc.strip(twice))]
+    assert len(set(names)) == len(names) > len(layers_of(once))
+    assert tfc.LowRank(layers={"conv": [3, 4]}, skip=["d"]).plan(model).layers[0].ranks == (3, 4)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from tfcompress.errors import RecipeError
-from tfcompress.transforms.ranks import VBMF, Budget, Candidate, Energy, Fixed, RankChoice, Ratio, make_rank_choice
+from tfcompress.transforms.rank_budget import Budget
+from tfcompress.transforms.rank_choices import make_rank_choice
+from tfcompress.transforms.ranks import VBMF, Candidate, Energy, Fixed, RankChoice, Ratio
 from tfcompress.transforms.stages import Cost
 
 
@@ -100,6 +102,7 @@ def test_a_budget_that_cannot_be_met_says_how_far_it_can_go() -> None:
 
 def test_a_choice_is_made_of_a_rank_a_name_and_a_table() -> None:
     assert make_rank_choice(4) == Fixed(4)
+    assert make_rank_choice([4, 5]) == Fixed((4, 5))
     assert make_rank_choice("VBMF") == VBMF()
     assert make_rank_choice({"type": "Ratio", "ratio": 0.3}) == Ratio(0.3)
     with pytest.raises(RecipeError, match="Did you mean 'VBMF'"):

@@ -1,6 +1,6 @@
 """A factorized layer as plain Keras layers: they carry the original's stride, padding, bias and activation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import keras
@@ -9,6 +9,8 @@ import numpy as np
 from tfcompress.models.graph import LayerCall
 from tfcompress.transforms.stages import Shape, Sizes, Stage
 
+_ENDINGS = ("core", "factor", "flat", "joined", "low_rank", "moved", "scale", "sparse", "split", "sum", "window")
+"""With which the names of layers inside a chain go on."""
 _FACTORIZED = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D)
 
 
@@ -37,21 +39,27 @@ class Branches:
 
     Args:
         source: A built Dense, Conv1D or Conv2D. It is not changed.
+        base: What the names of the other layers begin with.
         stages: The two thin layers.
         factors: Their kernels, (height, width, in, out).
         sparse: The sparse kernel, of any shape of the original's size.
     """
 
     def __init__(
-        self, source: keras.Layer, stages: Sequence[Stage], factors: Sequence[np.ndarray], sparse: np.ndarray
+        self,
+        source: keras.Layer,
+        base: str,
+        stages: Sequence[Stage],
+        factors: Sequence[np.ndarray],
+        sparse: np.ndarray,
     ) -> None:
-        name, dtype = source.name, source.dtype_policy
-        self.thin = Chain(layers_for(bare(source, f"{name}_low_rank", use_bias=False), stages, factors))
-        self.sparse = bare(source, f"{name}_sparse", use_bias=source.use_bias)
+        name, dtype, thin = source.name, source.dtype_policy, f"{base}_low_rank"
+        self.thin = Chain(layers_for(bare(source, thin, use_bias=False), thin, stages, factors))
+        self.sparse = bare(source, f"{base}_sparse", use_bias=source.use_bias)
         kernel = sparse.reshape(source.kernel.shape)
         self.sparse.set_weights([kernel, source.bias.numpy()] if source.use_bias else [kernel])
         linear = source.activation is keras.activations.linear
-        self.add = keras.layers.Add(name=name if linear else f"{name}_sum", dtype=dtype)
+        self.add = keras.layers.Add(name=name if linear else f"{base}_sum", dtype=dtype)
         self.activation = None if linear else keras.layers.Activation(source.activation, name=name, dtype=dtype)
 
     @property
@@ -108,13 +116,28 @@ def sizes_of(call: LayerCall) -> Sizes:
     return Sizes(tuple(size for size, _ in sizes), tuple(made for _, made in sizes), known)
 
 
-def layers_for(source: keras.Layer, stages: Sequence[Stage], factors: Sequence[np.ndarray]) -> list[keras.Layer]:
+def free_base(name: str, taken: Collection[str]) -> str:
+    """The name with which those of the layers inside a chain begin, so that none is taken: a chain may be split again.
+
+    Example:
+        >>> free_base("conv", ["conv", "conv_bn"]), free_base("conv", ["conv", "conv_factor1"])
+        ('conv', 'conv_again')
+    """
+    while any(other.startswith(f"{name}_{ending}") for other in taken for ending in _ENDINGS):
+        name = f"{name}_again"
+    return name
+
+
+def layers_for(
+    source: keras.Layer, base: str, stages: Sequence[Stage], factors: Sequence[np.ndarray]
+) -> list[keras.Layer]:
     """The chain in place of `source`, built, with the factors as kernels.
 
     The last layer takes the name of `source`, its bias and its activation; the others are linear and without bias.
 
     Args:
         source: A built Dense, Conv1D or Conv2D. It is not changed.
+        base: What the names of the other layers begin with.
         stages: What the layers are.
         factors: Their kernels, (height, width, in, out).
     """
@@ -122,7 +145,7 @@ def layers_for(source: keras.Layer, stages: Sequence[Stage], factors: Sequence[n
     channels = stages[0].shape[2]
     for number, (stage, factor) in enumerate(zip(stages, factors, strict=True), 1):
         last = number == len(stages)
-        layer = _layer(source, stage, last=last, name=source.name if last else f"{source.name}_factor{number}")
+        layer = _layer(source, stage, last=last, name=source.name if last else f"{base}_factor{number}")
         layer.build(_shape(source, channels))
         kernel = factor.reshape(layer.kernel.shape)
         layer.set_weights([kernel, source.bias.numpy()] if last and source.use_bias else [kernel])

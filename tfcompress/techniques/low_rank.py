@@ -23,7 +23,9 @@ from tfcompress.techniques.technique import Technique, check_not_wrapped
 from tfcompress.transforms.decompositions import relative_error
 from tfcompress.transforms.factorizations import SVD, Factorization, Tucker2
 from tfcompress.transforms.kinds_of_factorization import FACTORIZATIONS, make_factorization
-from tfcompress.transforms.ranks import Budget, Energy, RankChoice, make_rank_choice
+from tfcompress.transforms.rank_budget import Budget
+from tfcompress.transforms.rank_choices import make_rank_choice
+from tfcompress.transforms.ranks import Energy, RankChoice
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ def _factorized(site: Site) -> tuple[FactorizedLayer, Chain]:
 def _setting(pattern: str, value: Any) -> Factorization | RankChoice:
     """What `layers` says of one pattern."""
     name = value.get("type") if isinstance(value, Mapping) else value
-    if isinstance(value, Factorization) or name in FACTORIZATIONS:
+    if isinstance(value, Factorization) or (isinstance(name, str) and name in FACTORIZATIONS):
         return make_factorization(value)
     choice = make_rank_choice(value)
     if isinstance(choice, Budget):

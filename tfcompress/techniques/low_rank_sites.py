@@ -9,13 +9,15 @@ import numpy as np
 
 from tfcompress.models.graph import graph_of, trace
 from tfcompress.models.profile import profile
-from tfcompress.techniques.factorized import Chain, kernel_of, layers_for, refusal, shape_of, sizes_of
+from tfcompress.models.surgery import layers_of
+from tfcompress.techniques.factorized import Chain, free_base, kernel_of, layers_for, refusal, shape_of, sizes_of
 from tfcompress.techniques.kernels import kernels_of
 from tfcompress.techniques.layer_patterns import LayerSettings
 from tfcompress.techniques.low_rank_plan import ASKED
 from tfcompress.techniques.tensor_train_layers import misfit, tensor_train_layers
 from tfcompress.transforms.factorizations import CP, SVD, Factorization
-from tfcompress.transforms.ranks import Budget, Candidate, RankChoice, Ranks
+from tfcompress.transforms.rank_budget import Budget
+from tfcompress.transforms.ranks import Candidate, RankChoice, Ranks
 from tfcompress.transforms.stages import Cost, Shape, Sizes, Stage, cost
 from tfcompress.transforms.tensor_train import TensorTrain
 
@@ -28,12 +30,14 @@ class Site:
         layer: The layer.
         factorization: The kind of chain that it becomes.
         calls: The sizes at each of its calls.
+        base: What the names of the layers inside its chain begin with.
         ranks: The ranks of the chain; empty until they are chosen.
     """
 
     layer: keras.Layer
     factorization: Factorization
     calls: tuple[Sizes, ...]
+    base: str
     ranks: Ranks = ()
 
     @cached_property
@@ -66,8 +70,9 @@ class Site:
     def chain(self, factors: Sequence[np.ndarray]) -> Chain:
         """The layers that stand for the site's layer, with these kernels."""
         if isinstance(self.factorization, TensorTrain):
-            return Chain(tensor_train_layers(self.layer, self.factorization, self.shape, self.calls[0], factors))
-        return Chain(layers_for(self.layer, self.stages(self.ranks), factors))
+            train, sizes = self.factorization, self.calls[0]
+            return Chain(tensor_train_layers(self.layer, self.base, train, self.shape, sizes, factors))
+        return Chain(layers_for(self.layer, self.base, self.stages(self.ranks), factors))
 
     @property
     def candidate(self) -> Candidate:
@@ -102,7 +107,7 @@ def find_work(
     Raises:
         RecipeError: A layer cannot have its ranks, or the budget cannot be met.
     """
-    calls = _calls(model)
+    calls, names = _calls(model), [layer.name for layer in layers_of(model)]
     left: dict[int, tuple[str, str]] = {}
     sites: dict[int, Site] = {}
     for layer in {id(kernel.layer): kernel.layer for kernel in kernels_of(model)}.values():
@@ -112,7 +117,7 @@ def find_work(
         if reason := _reason(layer, settings):
             left[id(layer)] = layer.name, reason
             continue
-        site = Site(layer, _fitting(kind, layer), calls[id(layer)])
+        site = Site(layer, _fitting(kind, layer), calls[id(layer)], free_base(layer.name, names))
         if reason := _misfit(site):
             left[id(layer)] = layer.name, reason
         else:

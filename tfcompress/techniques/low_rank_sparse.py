@@ -24,7 +24,9 @@ from tfcompress.techniques.samples import Squares, check_in_file, kept_samples, 
 from tfcompress.techniques.technique import Property, Technique, check_not_wrapped
 from tfcompress.transforms.bilateral_projection import LowRankPlusSparse, low_rank_plus_sparse
 from tfcompress.transforms.factorizations import SVD
-from tfcompress.transforms.ranks import Budget, RankChoice, Ratio, make_rank_choice
+from tfcompress.transforms.rank_budget import Budget
+from tfcompress.transforms.rank_choices import make_rank_choice
+from tfcompress.transforms.ranks import RankChoice, Ratio
 
 _VALUES_OF_A_NONZERO = 2
 """A stored nonzero is a value and a place; at 8 bits a value, a place costs about as much."""
@@ -171,4 +173,4 @@ def _branches(site: Site, found: LowRankPlusSparse) -> Branches:
     root = np.sqrt(np.where(norms > 0, norms, 1.0))
     shapes = [stage.shape for stage in site.stages(site.ranks)]
     factors = [(found.left * root).reshape(shapes[0]), (found.right / root[:, None]).reshape(shapes[1])]
-    return Branches(site.layer, site.stages(site.ranks), factors, found.sparse)
+    return Branches(site.layer, site.base, site.stages(site.ranks), factors, found.sparse)

@@ -28,7 +28,7 @@ def misfit(layer: keras.Layer, train: TensorTrain, shape: Shape, calls: Sequence
 
 
 def tensor_train_layers(
-    source: keras.Layer, train: TensorTrain, shape: Shape, sizes: Sizes, factors: Sequence[np.ndarray]
+    source: keras.Layer, base: str, train: TensorTrain, shape: Shape, sizes: Sizes, factors: Sequence[np.ndarray]
 ) -> list[Step]:
     """The chain in place of `source`: layers, and `keras.ops` that split, move and join axes.
 
@@ -37,6 +37,7 @@ def tensor_train_layers(
 
     Args:
         source: A built Dense or Conv2D. It is not changed.
+        base: What the names of the other layers begin with.
         train: How in and out are split.
         shape: Of the kernel, (height, width, in, out).
         sizes: The positions before and after each of its calls.
@@ -44,24 +45,24 @@ def tensor_train_layers(
     """
     inputs, outputs = train.modes(shape)
     *cores, scale = factors[-1 - train.axes :]
-    positions, name, dtype = prod(sizes.after), source.name, source.dtype_policy
+    positions, dtype = prod(sizes.after), source.dtype_policy
     axes = dict(zip(ascii_lowercase, inputs, strict=False)) | {_POSITIONS: positions, _RANKS[0]: 1}
     if len(factors) > train.axes + 1:
         axes[_RANKS[0]] = factors[0].shape[3]
-        chain = _window(source, sizes, factors[0], (-1, *axes.values()))
+        chain = _window(source, base, sizes, factors[0], (-1, *axes.values()))
     else:
         chain = [
-            keras.layers.Reshape((positions, shape[2]), name=f"{name}_flat", dtype=dtype),
-            keras.layers.Permute((2, 1), name=f"{name}_moved", dtype=dtype),
-            keras.layers.Reshape(tuple(axes.values()), name=f"{name}_split", dtype=dtype),
+            keras.layers.Reshape((positions, shape[2]), name=f"{base}_flat", dtype=dtype),
+            keras.layers.Permute((2, 1), name=f"{base}_moved", dtype=dtype),
+            keras.layers.Reshape(tuple(axes.values()), name=f"{base}_split", dtype=dtype),
         ]
     for number, core in enumerate(cores):
-        layer, axes = _core(source, number, core, axes, outputs)
+        layer, axes = _core(source, base, number, core, axes, outputs)
         chain.append(layer)
-    return [*chain, *_end(source, sizes, scale)]
+    return [*chain, *_end(source, base, sizes, scale)]
 
 
-def _end(source: keras.Layer, sizes: Sizes, scale: np.ndarray) -> list[Step]:
+def _end(source: keras.Layer, base: str, sizes: Sizes, scale: np.ndarray) -> list[Step]:
     """The joined axes of the output, scaled, with bias and activation; the last layer has the name of `source`."""
     name, dtype, filters = source.name, source.dtype_policy, scale.shape[2]
     is_map = isinstance(source, keras.layers.Conv2D)
@@ -73,19 +74,19 @@ def _end(source: keras.Layer, sizes: Sizes, scale: np.ndarray) -> list[Step]:
         bias_constraint=source.bias_constraint,
         activity_regularizer=source.activity_regularizer,
         dtype=dtype,
-        name=name if is_map else f"{name}_scale",
+        name=name if is_map else f"{base}_scale",
     )
     last.build((None, None, None, filters))
     last.set_weights([scale, source.bias.numpy()] if source.use_bias else [scale])
     places = sizes.after if is_map else (1, prod(sizes.after))
-    joined = keras.layers.Reshape((*places, filters), name=f"{name}_joined", dtype=dtype)
+    joined = keras.layers.Reshape((*places, filters), name=f"{base}_joined", dtype=dtype)
     if is_map:
         return [joined, last]
     return [joined, last, keras.layers.Reshape((*sizes.after, filters), name=name, dtype=dtype)]
 
 
 def _core(
-    source: keras.Layer, number: int, core: np.ndarray, axes: dict[str, int], outputs: Sequence[int]
+    source: keras.Layer, base: str, number: int, core: np.ndarray, axes: dict[str, int], outputs: Sequence[int]
 ) -> tuple[keras.Layer, dict[str, int]]:
     """One core as a layer, built, and the axes that it leaves, the batch apart.
 
@@ -101,14 +102,14 @@ def _core(
         output_shape=tuple(left.values()),
         kernel_regularizer=source.kernel_regularizer,
         dtype=source.dtype_policy,
-        name=f"{source.name}_core{number + 1}",
+        name=f"{base}_core{number + 1}",
     )
     layer.build((None, *axes.values()))
     layer.set_weights([core.reshape(layer.kernel.shape)])
     return layer, left
 
 
-def _window(source: keras.Layer, sizes: Sizes, factor: np.ndarray, split: tuple[int, ...]) -> list[Step]:
+def _window(source: keras.Layer, base: str, sizes: Sizes, factor: np.ndarray, split: tuple[int, ...]) -> list[Step]:
     """One small convolution on every channel alike: the channels stand in the batch while it runs, then are split."""
     height, width = sizes.before
     convolution = keras.layers.Conv2D(
@@ -120,11 +121,11 @@ def _window(source: keras.Layer, sizes: Sizes, factor: np.ndarray, split: tuple[
         use_bias=False,
         kernel_regularizer=source.kernel_regularizer,
         dtype=source.dtype_policy,
-        name=f"{source.name}_window",
+        name=f"{base}_window",
     )
     convolution.build((None, height, width, 1))
     convolution.set_weights([factor])
-    first = keras.layers.Permute((3, 1, 2), name=f"{source.name}_moved", dtype=source.dtype_policy)
+    first = keras.layers.Permute((3, 1, 2), name=f"{base}_moved", dtype=source.dtype_policy)
     return [
         first,
         lambda features: keras.ops.reshape(features, (-1, height, width, 1)),

@@ -1,4 +1,4 @@
-"""How ranks are chosen: for one layer by its singular values or its cost, or for all layers by a budget."""
+"""How the ranks of a layer are chosen: by its singular values, by its cost, or as given."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -10,13 +10,12 @@ import numpy as np
 
 from tfcompress.errors import RecipeError
 from tfcompress.transforms.decompositions import singular_values
-from tfcompress.transforms.named import named
 from tfcompress.transforms.stages import Cost
 from tfcompress.transforms.vbmf import vbmf_rank
 
 Ranks = tuple[int, ...]
 _STEPS = 60
-"""Of a bisection, and of the grid of energies from which a budget chooses."""
+"""Of a bisection."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ class Energy(RankChoice):
     energy: float = 0.9
 
     def __post_init__(self) -> None:
-        _check_share("energy", self.energy)
+        check_share("energy", self.energy)
 
     def ranks(self, candidate: Candidate) -> Ranks:
         """By each matrix's singular values."""
@@ -199,7 +198,7 @@ class Ratio(RankChoice):
     ratio: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_share("ratio", self.ratio)
+        check_share("ratio", self.ratio)
 
     def ranks(self, candidate: Candidate) -> Ranks:
         """By what the layer costs."""
@@ -217,105 +216,17 @@ class Ratio(RankChoice):
         return scaled(low)
 
 
-@dataclass(frozen=True)
-class Budget(RankChoice):
-    """Ranks with which the whole model keeps a share of its MACs, where they cost the least energy.
-
-    Each layer offers its ranks on a grid of energies, and to stay as it is. What it loses is weighed against its MACs
-    with one price for all layers, the smallest at which the model stays within the budget.
-
-    Args:
-        macs: The share of the model's MACs to keep, in (0, 1).
-    """
-
-    macs: float = 0.5
-
-    def __post_init__(self) -> None:
-        _check_share("macs", self.macs)
-
-    def ranks(self, candidate: Candidate) -> Ranks:
-        """Refused: a budget is one for all layers."""
-        raise RecipeError(f"Budget is for the whole model, not for layer '{candidate.name}'. Give it as `ranks`.")
-
-    def of_all(self, candidates: Mapping[int, Candidate], macs: int, elsewhere: int) -> dict[int, Ranks]:
-        """The ranks of the layers that are factorized; the others stay as they are."""
-        options = {key: _options(candidate) for key, candidate in candidates.items()}
-
-        def chosen(price: float) -> dict[int, "_Option"]:
-            return {key: min(own, key=lambda one: one.lost + price * one.macs / macs) for key, own in options.items()}
-
-        def total(choice: Mapping[int, "_Option"]) -> int:
-            return elsewhere + sum(option.macs for option in choice.values())
-
-        low, high = 0.0, 1e9
-        best = chosen(high)
-        if total(best) > self.macs * macs:
-            least = total(best) / macs
-            raise RecipeError(
-                f"Budget: {self.macs:g} of the model's {macs:,} MACs cannot be reached. With all ranks at their least "
-                f"{least:.3f} of them are left. Ask for at least {_up(least)}, factorize more layers, or cut channels "
-                "first."
-            )
-        for _ in range(2 * _STEPS):
-            middle = np.sqrt(max(low, 1e-9) * high)
-            choice = chosen(middle)
-            if total(choice) <= self.macs * macs:
-                best, high = choice, middle
-            else:
-                low = middle
-        return {key: option.ranks for key, option in best.items() if option.ranks is not None}
-
-    def why_left(self, candidate: Candidate) -> str:
-        """It is one of those that stay as they are."""
-        return "the budget is met without it"
-
-
-@dataclass(frozen=True)
-class _Option:
-    """What a layer costs and loses with some ranks, or as it is."""
-
-    ranks: Ranks | None
-    macs: int
-    lost: float
-
-
-def _options(candidate: Candidate) -> list[_Option]:
-    """The choices that a budget has for one layer; those that save nothing are none."""
-    found = {candidate.with_energy(energy) for energy in np.linspace(0.02, 0.9999, _STEPS)}
-    found.add(tuple(1 for _ in candidate.full))
-    options = [_Option(None, candidate.original.macs, 0.0)]
-    for ranks in sorted(found):
-        cost = candidate.cost(ranks)
-        if cost.saves(candidate.original):
-            options.append(_Option(ranks, cost.macs, candidate.lost(ranks)))
-    return options
-
-
 def energy_rank(values: np.ndarray, energy: float) -> int:
     """The smallest rank whose singular values hold this share of the sum of squares; at least 1."""
     squares = values**2
     return int(min(np.searchsorted(np.cumsum(squares), energy * squares.sum() * (1 - 1e-12)) + 1, len(values)))
 
 
-RANK_CHOICES: dict[str, type[RankChoice]] = {kind.__name__: kind for kind in (Budget, Energy, Fixed, Ratio, VBMF)}
-
-
-def make_rank_choice(value: Any) -> RankChoice:
-    """The choice itself, or the one that a rank, a name or a recipe's table stands for."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Fixed(value)
-    return named("choice of ranks", value, RANK_CHOICES)
-
-
-def _check_share(what: str, value: Any) -> None:
+def check_share(what: str, value: Any) -> None:
+    """Refuses what is no share in (0, 1); `what` it is begins the error."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
         raise RecipeError(f"{what} must be a share in (0, 1), not {value!r}.")
 
 
 def _text(ranks: int | Sequence[int]) -> str:
     return str(ranks) if isinstance(ranks, int) else ", ".join(map(str, ranks))
-
-
-def _up(share: float) -> float:
-    """Rounded up, so that what is advised can be reached."""
-    return float(np.ceil(share * 1000) / 1000)
