@@ -36,8 +36,9 @@ _VALUES_OF_A_NONZERO = 2
 class LowRankSparse(Technique):
     """Writes each kernel as a product of two thin matrices plus a sparse matrix, W = U V + S.
 
-    The low-rank part holds what a layer does for all inputs alike, the sparse part what stands out; at equal stored
-    bytes the sum comes nearer than either alone. Both parts train; the zeros of S stay zero. A dense layer becomes
+    The low-rank part holds what a layer does for all inputs alike, the sparse part what stands out. Whether the sum is
+    better than `LowRank` or `MagnitudePruning` at as many bytes depends on the kernels; on LeNet-5 it was not, so
+    compare. Both parts train; the zeros of S stay zero. A dense layer becomes
     Dense(U), Dense(V) beside Dense(S); a convolution its window to few channels and 1 x 1, beside the whole window
     sparse. Their sum takes the layer's name and activation.
 
