@@ -8,6 +8,7 @@ def _card(accuracy: float, macs: int, parameters: int, median: float) -> tfc.Car
     return tfc.Card(
         model={"name": "m.tflite", "sha256": "0" * 64},
         size_bytes=1,
+        zlib_bytes=2 * parameters + 200,
         accuracy=accuracy,
         macs=macs,
         parameters=parameters,
@@ -23,6 +24,6 @@ def test_the_table_has_costs_and_time_side_by_side():
     ]
     row = Row("half", LENET_BRIEFLY, (tfc.ChannelPruning(),), 0.5)
     heading, line = table([(row, outcomes)]).splitlines()
-    assert heading.split()[-5:] == ["lose", "MACs", "parameters", "time,", "host"]
-    assert line.split()[-9:] == ["0.9850", "0.50", "(0.40", "to", "0.60)", "0.5", "0.500", "0.250", "0.800"]
+    assert heading.split()[-7:] == ["lose", "MACs", "parameters", "zlib", "bytes", "time,", "host"]
+    assert line.split()[-10:] == ["0.9850", "0.50", "(0.40", "to", "0.60)", "0.5", "0.500", "0.250", "0.400", "0.800"]
     assert "0.6000" in line
