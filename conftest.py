@@ -1,4 +1,4 @@
-"""What every test stands on: a quiet TensorFlow, fixed seeds, and where the shared data lies."""
+"""What every test and doctest stands on: a quiet TensorFlow, fixed seeds, and where the shared data lies."""
 
 import os
 import random
@@ -16,9 +16,9 @@ os.environ.pop("TF_USE_LEGACY_KERAS", None)  # left over from a TFMOT session, i
 
 # The search for doctests imports every file. This one, a script for its own process, imports TFMOT unguarded, which
 # would turn Keras into tf_keras for all tests.
-collect_ignore = ["oracle/server.py"]
+collect_ignore = ["tests/oracle/server.py"]
 
-_SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+_SHARED_DATA = Path(__file__).resolve().parents[1] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")

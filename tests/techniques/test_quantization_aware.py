@@ -113,7 +113,19 @@ def test_what_would_undo_the_grid_is_refused_before_training() -> None:
 def test_ranges_that_no_batch_passed_are_named_and_left_out() -> None:
     technique = tfc.QuantizationAware()
     wrapped = technique.wrap(_small())
-    with pytest.warns(TfCompressWarning, match="No training batch passed .*hidden_range, head_range"):
+    with pytest.warns(TfCompressWarning, match="hidden_range, head_range: no training batch passed, or"):
+        plain = technique.strip(wrapped)
+    assert [type(layer) for layer in plain.layers] == [L.InputLayer, L.Dense, L.Dense]
+
+
+def test_the_range_of_a_relu_that_never_fired_is_named_and_left_out() -> None:
+    model = _small()
+    hidden = model.get_layer("hidden")
+    hidden.set_weights([-np.abs(hidden.kernel.numpy()), hidden.bias.numpy()])
+    technique = tfc.QuantizationAware()
+    wrapped = technique.wrap(model)
+    wrapped(np.ones((2, *model.input_shape[1:]), "float32"), training=True)
+    with pytest.warns(TfCompressWarning, match="every value in it was 0"):
         plain = technique.strip(wrapped)
     assert [type(layer) for layer in plain.layers] == [L.InputLayer, L.Dense, L.Dense]
 

@@ -172,8 +172,8 @@ def strip(model: keras.Model) -> keras.Model:
         )
     if unseen:
         warnings.warn(
-            f"No training batch passed {', '.join(layer.name for layer in unseen)}, so there is no range to keep. "
-            "Conversion takes these ranges from representative data; to train them, fit the wrapped model first.",
+            f"{', '.join(layer.name for layer in unseen)}: no training batch passed, or every value in it was 0, so there "
+            "is no range to keep. Conversion takes it from representative data; to train it, fit the wrapped model first.",
             TfCompressWarning,
             stacklevel=2,
         )
