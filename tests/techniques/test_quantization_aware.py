@@ -127,7 +127,7 @@ def test_the_range_of_a_relu_that_never_fired_is_named_and_left_out() -> None:
     wrapped(np.ones((2, *model.input_shape[1:]), "float32"), training=True)
     with pytest.warns(TfCompressWarning, match="every value in it was 0"):
         plain = technique.strip(wrapped)
-    assert [type(layer) for layer in plain.layers] == [L.InputLayer, L.Dense, L.Dense]
+    assert [type(layer) for layer in plain.layers] == [L.InputLayer, FixedRange, L.Dense, L.Dense]
 
 
 def test_layers_without_a_rule_are_named_once() -> None:

@@ -171,9 +171,10 @@ def strip(model: keras.Model) -> keras.Model:
             f"Not everything was reached. {'; '.join(missed)}. Train longer.", TfCompressWarning, stacklevel=2
         )
     if unseen:
+        names = ", ".join(layer.name for layer in unseen)
         warnings.warn(
-            f"{', '.join(layer.name for layer in unseen)}: no training batch passed, or every value in it was 0, so there "
-            "is no range to keep. Conversion takes it from representative data; to train it, fit the wrapped model first.",
+            f"{names}: no training batch passed, or every value in it was 0, so there is no range to keep. Conversion "
+            "takes it from representative data; to train it, fit the wrapped model first.",
             TfCompressWarning,
             stacklevel=2,
         )
