@@ -19,6 +19,7 @@ from tfcompress.files import write_text
 from tfcompress.progress import task
 from tfcompress.table import aligned, cell
 from tools import train_fashion
+from tools.bench_techniques import accuracy, slug
 from tools.datasets import FASHION_MNIST, LabelledImages, load
 from tools.train_lenet5 import compile_for, pixels
 
@@ -104,20 +105,20 @@ def measure(name: str, images: LabelledImages, folder: Path) -> Agreement:
     with task(f"training {name}"):
         _fit(model, network, images, network.steps, 1e-3)
     x_test, y_test = network.images(images.x_test[:_TESTED]), images.y_test[:_TESTED]
-    float_accuracy = _accuracy(_outputs(model, x_test), y_test)
+    float_accuracy = accuracy(_outputs(model, x_test), y_test)
     quantization = tfc.QuantizationAware()
     wrapped = quantization.wrap(model)
     with task(f"training {name} aware of quantization"):
         _fit(wrapped, network, images, network.aware_steps, 2e-4)
     plain = quantization.strip(wrapped)
-    path = folder / f"{_slug(name)}.tflite"
+    path = folder / f"{slug(name)}.tflite"
     card = tfc.convert(plain, path, representative=network.images(images.x_train[:_REPRESENTATIVE]), force=True)
     expected, outputs = _outputs(plain, x_test), np.asarray(tfc.predict(path, x_test))
     return Agreement(
         name,
         float_accuracy,
-        _accuracy(expected, y_test),
-        _accuracy(outputs, y_test),
+        accuracy(expected, y_test),
+        accuracy(outputs, y_test),
         float((outputs.argmax(-1) == expected.argmax(-1)).mean()),
         float(np.abs(outputs - expected).mean() / _output_step(path)),
         card.conversion["arithmetic"],
@@ -137,10 +138,6 @@ def _outputs(model: keras.Model, x: np.ndarray) -> np.ndarray:
     return np.asarray(model.predict(x, batch_size=50, verbose=0))
 
 
-def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    return float((logits.argmax(-1) == labels).mean())
-
-
 def _output_step(path: Path) -> float:
     """The scale of the int8 tensor that is turned into the float output at the file's end."""
     inspection = tfc.inspect(path)
@@ -149,10 +146,6 @@ def _output_step(path: Path) -> float:
     if inspection.operators[-1].name != "DEQUANTIZE" or tensor.quantization is None:
         raise SystemExit(f"{path}: its last operator is {inspection.operators[-1].name}, DEQUANTIZE was expected.")
     return float(tensor.quantization["scale_max"])
-
-
-def _slug(text: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in text.lower())
 
 
 def table(results: list[Agreement]) -> str:
@@ -191,7 +184,7 @@ def main(output: Path, only: str) -> None:
     for name in NETWORKS:
         if only.lower() not in name.lower():
             continue
-        kept = output / f"{_slug(name)}.json"
+        kept = output / f"{slug(name)}.json"
         if not kept.exists():
             write_text(kept, json.dumps(asdict(measure(name, images, output)), indent=1) + "\n")
         results.append(Agreement(**json.loads(kept.read_text(encoding="utf-8"))))

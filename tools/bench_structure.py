@@ -15,12 +15,12 @@ import keras
 import numpy as np
 
 import tfcompress as tfc
-from tfcompress.files import replacing, write_text
+from tfcompress.files import replacing
 from tfcompress.table import aligned, cell
 from tfcompress.techniques.importances import GeometricMedian, Random
 from tfcompress.transforms.channel_allocations import Global
 from tools import train_residual
-from tools.bench_techniques import LENET, Network, Row, accuracy, fit_for, slug, trained
+from tools.bench_techniques import LENET, Network, Row, accuracy, fit_for, run, slug, trained
 from tools.datasets import FASHION_MNIST, Dataset, LabelledImages, load
 from tools.low_rank_rows import low_rank_rows
 from tools.train_lenet5 import pixels
@@ -178,16 +178,7 @@ def _kept(outcomes: list[Outcome], name: str) -> float:
 def main(output: Path, seeds: int, only: str) -> None:
     """Measure the structural techniques on full MNIST and Fashion-MNIST."""
     output.mkdir(parents=True, exist_ok=True)
-    results = []
-    for row in rows(output):
-        if only.lower() not in f"{row.network.name} {row.name}".lower():
-            continue
-        images = load(row.network.dataset)
-        results.append((row, [outcome(row, images, seed, output) for seed in range(seeds)]))
-        click.echo(table(results[-1:]), err=True)
-    text = table(results)
-    write_text(output / "table.txt", text + "\n")
-    click.echo(text)
+    run(rows(output), outcome, table, output, seeds, only)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import keras
@@ -22,6 +23,7 @@ from tools import train_fashion, train_lenet5
 from tools.datasets import FASHION_MNIST, MNIST, Dataset, LabelledImages, load
 from tools.train_lenet5 import compile_for, pixels
 
+T = TypeVar("T")  # what a bench finds out of a row with one seed
 _BATCH = 128
 _REPRESENTATIVE = 200
 
@@ -166,15 +168,17 @@ def _numbers(one: Outcome) -> tuple[float, float, float, float]:
     return one.float_accuracy, one.card.accuracy or 0, one.card.sparsity or 0, one.card.zlib_bytes or 0
 
 
-@click.command()
-@click.option("-o", "--output", default="runs/techniques", type=click.Path(path_type=Path), show_default=True)
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
-@click.option("--only", default="", help="Rows whose network or name contains this.")
-def main(output: Path, seeds: int, only: str) -> None:
-    """Measure the weight techniques on full MNIST and Fashion-MNIST."""
-    output.mkdir(parents=True, exist_ok=True)
+def run(
+    rows: list[Row],
+    outcome: Callable[[Row, LabelledImages, int, Path], T],
+    table: Callable[[list[tuple[Row, list[T]]]], str],
+    output: Path,
+    seeds: int,
+    only: str,
+) -> None:
+    """Measures the rows whose network or name contains `only`; prints their table and keeps it in the folder."""
     results = []
-    for row in rows():
+    for row in rows:
         if only.lower() not in f"{row.network.name} {row.name}".lower():
             continue
         images = load(row.network.dataset)
@@ -183,6 +187,15 @@ def main(output: Path, seeds: int, only: str) -> None:
     text = table(results)
     write_text(output / "table.txt", text + "\n")
     click.echo(text)
+
+
+@click.command()
+@click.option("-o", "--output", default="runs/techniques", type=click.Path(path_type=Path), show_default=True)
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
+@click.option("--only", default="", help="Rows whose network or name contains this.")
+def main(output: Path, seeds: int, only: str) -> None:
+    """Measure the weight techniques on full MNIST and Fashion-MNIST."""
+    run(rows(), outcome, table, output, seeds, only)
 
 
 if __name__ == "__main__":

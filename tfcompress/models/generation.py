@@ -33,5 +33,5 @@ def check_generation(model: Any) -> None:
             "TFMOT. tfcompress goes on with Keras 3: make models, optimizers and losses with `import keras`, never "
             "tf.keras.",
             TfCompressWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -14,14 +14,12 @@ from tfcompress.errors import ModelError, RecipeError, TfCompressWarning, sugges
 from tfcompress.models.channel_costs import ChannelCosts
 from tfcompress.models.channels import INPUT, OUTPUT, ChannelGroup, Channels, channel_groups
 from tfcompress.models.cutting import cut
-from tfcompress.models.generation import check_generation
-from tfcompress.models.loading import check_finite
 from tfcompress.models.profile import Profile
 from tfcompress.models.surgery import layers_of
 from tfcompress.models.widths import Widths, widths_of
 from tfcompress.techniques.importances import L2, Importance, InMemory, Taylor, make_importance
 from tfcompress.techniques.kernels import has_established, wrap_kernels
-from tfcompress.techniques.technique import Property, Technique, check_not_wrapped
+from tfcompress.techniques.technique import Property, Technique, check_ready
 from tfcompress.transforms.channel_allocations import ChannelAllocation, Uniform, make_channel_allocation
 
 _BUDGETS = ("macs", "parameters", "cost")
@@ -169,9 +167,7 @@ class ChannelPruning(Technique):
             ModelError: A weight is NaN or infinite, a size is open, the graph is hidden, or no channel can be removed.
             DataError: The samples of the importance do not fit the model.
         """
-        check_generation(model)
-        check_finite(model)
-        check_not_wrapped(model)
+        check_ready(model)
         found = channel_groups(model)
         if not found.groups:
             why = "; ".join(found.reasons)

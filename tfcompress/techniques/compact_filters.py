@@ -9,13 +9,11 @@ from typing import Any
 import keras
 
 from tfcompress.errors import RecipeError, TfCompressWarning, suggestion
-from tfcompress.models.generation import check_generation
-from tfcompress.models.loading import check_finite
 from tfcompress.models.surgery import flatten
 from tfcompress.techniques.compact_blocks import DepthwiseSeparable
 from tfcompress.techniques.compact_form import Form
 from tfcompress.techniques.compact_forms import make_form, plain_convolutions
-from tfcompress.techniques.technique import Technique, check_not_wrapped
+from tfcompress.techniques.technique import Technique, check_ready
 
 
 @dataclass(frozen=True)
@@ -90,9 +88,7 @@ class CompactFilters(Technique):
             UnsupportedLayerError: A convolution cannot have the form, or the model has no graph; names the layer.
             ModelError: A weight is NaN or infinite, or the model is one of tf_keras.
         """
-        check_generation(model)
-        check_finite(model)
-        check_not_wrapped(model)
+        check_ready(model)
         flat = flatten(model)
         names = [layer.name for layer in plain_convolutions(flat)]
         by_form, left = self._chosen(flat.name, names)

@@ -9,8 +9,6 @@ from typing import Any, ClassVar
 import keras
 
 from tfcompress.errors import RecipeError
-from tfcompress.models.generation import check_generation
-from tfcompress.models.loading import check_finite
 from tfcompress.teaching.distilled import Distilled
 from tfcompress.teaching.logits_cache import LogitsCache
 from tfcompress.teaching.objectives import make_objective
@@ -18,7 +16,7 @@ from tfcompress.teaching.output_kinds import OutputKind, make_kind
 from tfcompress.teaching.soft_targets import SoftTargets
 from tfcompress.teaching.teachers import Source
 from tfcompress.techniques.kernels import WeightTechnique, wrap_kernels
-from tfcompress.techniques.technique import Property, Technique, check_not_wrapped
+from tfcompress.techniques.technique import Property, Technique, check_ready
 
 
 @dataclass(frozen=True)
@@ -123,9 +121,7 @@ class Distillation(Technique):
             ModelError: Outputs differ in shape or kind, a file cannot be read, or a weight is NaN or infinite.
             FormatError: A file of cached logits is damaged.
         """
-        check_generation(model)
-        check_finite(model)
-        check_not_wrapped(model)
+        check_ready(model)
         own_step = next((name for name in ("train_step", "compute_loss") if _overrides(model, name)), None)
         if own_step:
             raise RecipeError(

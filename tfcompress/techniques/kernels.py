@@ -10,11 +10,9 @@ from typing import Any
 import keras
 
 from tfcompress.errors import RecipeError, TfCompressWarning, suggestion
-from tfcompress.models.generation import check_generation
-from tfcompress.models.loading import check_finite
 from tfcompress.models.surgery import After, Replace, layers_of, rebuild
 from tfcompress.techniques.keeping import keeping
-from tfcompress.techniques.technique import Property, Technique, check_not_wrapped
+from tfcompress.techniques.technique import Property, Technique, check_ready
 from tfcompress.transforms.channels import channel_axes
 from tfcompress.transforms.transform import Transform
 from tfcompress.transforms.wrapper import Transformed
@@ -97,9 +95,7 @@ class WeightTechnique(Technique):
             RecipeError: A setting does not fit the model, or the model is wrapped already.
             ModelError: A weight is NaN or infinite, or the model is one of tf_keras.
         """
-        check_generation(model)
-        check_finite(model)
-        check_not_wrapped(model)
+        check_ready(model)
         return wrap_kernels(model, self.stacks(model), self.establishes, self.additions(model))
 
     def additions(self, model: keras.Model) -> Additions:

@@ -3,14 +3,11 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import keras
 
 from tfcompress.errors import RecipeError, TfCompressWarning
-from tfcompress.models.generation import check_generation
-from tfcompress.models.loading import check_finite
 from tfcompress.models.surgery import rebuild
 from tfcompress.notes import note
 from tfcompress.progress import task
@@ -18,8 +15,8 @@ from tfcompress.techniques.factorized import Chain
 from tfcompress.techniques.layer_patterns import settings_of
 from tfcompress.techniques.low_rank_plan import FactorizedLayer, LowRankPlan, unasked
 from tfcompress.techniques.low_rank_sites import Site, find_work
-from tfcompress.techniques.samples import Fit, can_be_fitted, check_in_file, kept_samples, show_samples
-from tfcompress.techniques.technique import Technique, check_not_wrapped
+from tfcompress.techniques.samples import Fit, Sampling, can_be_fitted, kept_samples, show_samples
+from tfcompress.techniques.technique import check_ready
 from tfcompress.transforms.decompositions import relative_error
 from tfcompress.transforms.factorizations import SVD, Factorization, Tucker2
 from tfcompress.transforms.kinds_of_factorization import FACTORIZATIONS, make_factorization
@@ -29,7 +26,7 @@ from tfcompress.transforms.ranks import Energy, RankChoice
 
 
 @dataclass(frozen=True)
-class LowRank(Technique):
+class LowRank(Sampling):
     """Replaces a layer by a chain of smaller layers whose product is the best approximation of its kernel.
 
     A dense layer becomes two (SVD), or a `TensorTrain` of small cores. A convolution becomes 1 x 1, window, 1 x 1 on
@@ -99,20 +96,6 @@ class LowRank(Technique):
         """True: the chains must adjust to what was left out."""
         return True
 
-    @property
-    def reads(self) -> tuple[Path, ...]:
-        """The samples, where they lie in a file."""
-        return (Path(self.samples),) if isinstance(self.samples, str) else ()
-
-    def to_settings(self) -> dict[str, Any]:
-        """The settings as plain data.
-
-        Raises:
-            RecipeError: The samples are in memory, which no file can hold.
-        """
-        check_in_file("LowRank", self.samples)
-        return super().to_settings()
-
     def wrap(self, model: keras.Model) -> keras.Model:
         """A new model with its layers factorized, ready to compile and fit.
 
@@ -161,9 +144,7 @@ class LowRank(Technique):
 
     def _made(self, model: keras.Model) -> tuple[dict[int, tuple[keras.Layer, Chain]], LowRankPlan]:
         """By its id each layer that is factorized, with its chain; and what becomes of all."""
-        check_generation(model)
-        check_finite(model)
-        check_not_wrapped(model)
+        check_ready(model)
         own = settings_of("LowRank", model, self.layers, self.skip)
         with task("LowRank: choosing ranks"):
             work = find_work(

@@ -3,15 +3,12 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 
 from tfcompress.errors import RecipeError, TfCompressWarning
-from tfcompress.models.generation import check_generation
-from tfcompress.models.loading import check_finite
 from tfcompress.models.surgery import rebuild
 from tfcompress.notes import note
 from tfcompress.progress import task
@@ -20,8 +17,8 @@ from tfcompress.techniques.kernels import wrap_kernels
 from tfcompress.techniques.layer_patterns import settings_of
 from tfcompress.techniques.low_rank_plan import unasked
 from tfcompress.techniques.low_rank_sites import Site, find_work
-from tfcompress.techniques.samples import Squares, check_in_file, kept_samples, show_samples
-from tfcompress.techniques.technique import Property, Technique, check_not_wrapped
+from tfcompress.techniques.samples import Sampling, Squares, kept_samples, show_samples
+from tfcompress.techniques.technique import Property, check_ready
 from tfcompress.transforms.bilateral_projection import LowRankPlusSparse, low_rank_plus_sparse
 from tfcompress.transforms.factorizations import SVD
 from tfcompress.transforms.rank_budget import Budget
@@ -33,7 +30,7 @@ _VALUES_OF_A_NONZERO = 2
 
 
 @dataclass(frozen=True)
-class LowRankSparse(Technique):
+class LowRankSparse(Sampling):
     """Writes each kernel as a product of two thin matrices plus a sparse matrix, W = U V + S.
 
     The low-rank part holds what a layer does for all inputs alike, the sparse part what stands out. Whether the sum is
@@ -97,20 +94,6 @@ class LowRankSparse(Technique):
         """True: both parts must adjust to what was left out."""
         return True
 
-    @property
-    def reads(self) -> tuple[Path, ...]:
-        """The samples, where they lie in a file."""
-        return (Path(self.samples),) if isinstance(self.samples, str) else ()
-
-    def to_settings(self) -> dict[str, Any]:
-        """The settings as plain data.
-
-        Raises:
-            RecipeError: The samples are in memory, which no file can hold.
-        """
-        check_in_file("LowRankSparse", self.samples)
-        return super().to_settings()
-
     def wrap(self, model: keras.Model) -> keras.Model:
         """A new model whose sparse kernels keep their zeros while it trains.
 
@@ -119,9 +102,7 @@ class LowRankSparse(Technique):
             ModelError: A weight is NaN or infinite, the graph is hidden, or the model is one of tf_keras.
             DataError: The samples do not fit the model, or their file cannot be read.
         """
-        check_generation(model)
-        check_finite(model)
-        check_not_wrapped(model)
+        check_ready(model)
         settings = settings_of("LowRankSparse", model, self.layers, self.skip)
         work = find_work(model, settings, make_rank_choice(self.ranks), SVD(), SVD())
         nonzeros = {

@@ -13,6 +13,7 @@ from tfcompress.models.graph import graph_of, is_model, nested_inputs, run
 from tfcompress.progress import task
 from tfcompress.techniques.factorized import Chain, bare, kernel_of
 from tfcompress.techniques.importances import InMemory
+from tfcompress.techniques.technique import Technique
 
 _BATCH = 16
 _RIDGE = 1e-4
@@ -202,17 +203,29 @@ def kept_samples(samples: Any) -> Any:
     return str(samples) if isinstance(samples, Path) else InMemory(samples)
 
 
-def check_in_file(technique: str, samples: Any) -> None:
-    """Refuses samples in memory where settings are to be written.
+class Sampling(Technique):
+    """A technique with the setting `samples`: inputs of the model, as `kept_samples` gives them."""
 
-    Raises:
-        RecipeError: The message names the technique and the way on.
-    """
-    if isinstance(samples, InMemory):
-        raise RecipeError(
-            f"{technique} has its samples in memory, which a recipe's file cannot hold. Save them, "
-            f'np.savez("batch.npz", x=x), and write {technique}(samples="batch.npz").'
-        )
+    samples: Any
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """The samples, where they lie in a file."""
+        return (Path(self.samples),) if isinstance(self.samples, str) else ()
+
+    def to_settings(self) -> dict[str, Any]:
+        """The settings as plain data.
+
+        Raises:
+            RecipeError: The samples are in memory, which no file can hold.
+        """
+        if isinstance(self.samples, InMemory):
+            name = type(self).__name__
+            raise RecipeError(
+                f"{name} has its samples in memory, which a recipe's file cannot hold. Save them, "
+                f'np.savez("batch.npz", x=x), and write {name}(samples="batch.npz").'
+            )
+        return super().to_settings()
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import keras
 
 from tfcompress.errors import RecipeError, TfCompressWarning, suggestion
+from tfcompress.models.generation import check_generation
+from tfcompress.models.loading import check_finite
 from tfcompress.models.surgery import layers_of, rebuild
 from tfcompress.teaching.distilled import is_distilled
 from tfcompress.transforms.activation_range import ActivationRange
@@ -91,13 +93,16 @@ class Technique(ABC):
         return cls(**{**settings, **within})
 
 
-def check_not_wrapped(model: keras.Model) -> None:
-    """Refuses a model in which a technique is at work.
+def check_ready(model: keras.Model) -> None:
+    """Refuses a model that no technique may begin with.
 
     Raises:
-        RecipeError: The message names the model.
-        UnsupportedLayerError: The model has no graph.
+        ModelError: It is one of tf_keras, or a weight is NaN or infinite.
+        RecipeError: A technique is at work in it.
+        UnsupportedLayerError: It has no graph.
     """
+    check_generation(model)
+    check_finite(model)
     if is_distilled(model) or any(isinstance(layer, Transformed) for layer in layers_of(model)):
         raise RecipeError(f"The model {model.name!r} is wrapped already. Finish that step with tfc.strip(model) first.")
 
