@@ -124,22 +124,22 @@ LENET_300_100 = Experiment(
 LENET_5 = Experiment(
     name="LeNet-5",
     build=train_lenet5.build,
-    dense=Training(epochs=3, learning_rate=2e-3),
+    dense=Training(epochs=12, learning_rate=2e-3),
     steps=(
         Pruning(
-            Training(epochs=4, learning_rate=2e-3),
+            Training(epochs=8, learning_rate=2e-3),
             kept=0.1,
             kept_of={"conv1": 0.6, "conv2": 0.3, "fc2": 0.3},
             name="convolutions-pruned",
         ),
         Pruning(
-            Training(epochs=3, learning_rate=1e-3, features="flatten"),
+            Training(epochs=4, learning_rate=1e-3, features="flatten"),
             kept=0.02,
             kept_of={"conv1": 0.6, "conv2": 0.3, "fc2": 0.2},
             begin=0.9,
         ),
         Clustering(
-            Training(epochs=1, learning_rate=3e-4, weight_decay=0.0, features="flatten"),
+            Training(epochs=2, learning_rate=3e-4, weight_decay=0.0, features="flatten"),
             clusters=12,
             clusters_of={"conv1": 20, "conv2": 20},
         ),
