@@ -13,11 +13,11 @@ import numpy as np
 from tfcompress.errors import RecipeError, TfCompressWarning
 from tfcompress.models.surgery import After, layers_of
 from tfcompress.techniques.kernels import Additions, Kernel, WeightTechnique
-from tfcompress.techniques.materialized import Materialized, materialized
 from tfcompress.techniques.technique import Property
 from tfcompress.transforms.activation_range import ActivationRange
 from tfcompress.transforms.channels import channel_axes
 from tfcompress.transforms.frozen_statistics import FrozenStatistics
+from tfcompress.transforms.materialized import Materialized, materialized
 from tfcompress.transforms.quantization_kinds import (
     Calibrated,
     MovingAverage,

@@ -4,7 +4,7 @@ import keras
 
 from tests import zoo
 from tfcompress import layers
-from tfcompress.techniques.materialized import materialized
+from tfcompress.transforms.materialized import materialized
 
 L = keras.layers
 
