@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from tfcompress.card import Card
     from tfcompress.compression import Result, compress
     from tfcompress.conversion.converter import convert
+    from tfcompress.conversion.doctor import check_representative
+    from tfcompress.demo.contract import Demo
+    from tfcompress.demo.export import export_demo
     from tfcompress.errors import TfCompressError
     from tfcompress.models.channels import channel_groups
     from tfcompress.models.folding import fold
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from tfcompress.packing.packing import pack
     from tfcompress.packing.unpacking import unpack
     from tfcompress.recipe import Recipe
+    from tfcompress.reporting.report import report
+    from tfcompress.runtime.inspection import inspect
     from tfcompress.runtime.session import predict
     from tfcompress.teaching.attention_transfer import AttentionTransfer
     from tfcompress.teaching.beam_search import beam_search
@@ -37,19 +42,22 @@ if TYPE_CHECKING:
     from tfcompress.teaching.similarity import ProbabilisticTransfer, SimilarityPreserving
     from tfcompress.teaching.soft_targets import SoftTargets
     from tfcompress.teaching.word_level import WordLevel
+    from tfcompress.techniques.bias_correction import BiasCorrection
     from tfcompress.techniques.channel_pruning import ChannelPruning
     from tfcompress.techniques.compact_filters import CompactFilters
     from tfcompress.techniques.distillation import Distillation
+    from tfcompress.techniques.equalization import Equalization
     from tfcompress.techniques.importances import Taylor
     from tfcompress.techniques.low_rank import LowRank
     from tfcompress.techniques.low_rank_sparse import LowRankSparse
     from tfcompress.techniques.magnitude_pruning import MagnitudePruning
     from tfcompress.techniques.quantization_aware import QuantizationAware
+    from tfcompress.techniques.range_setting import RangeSetting
     from tfcompress.techniques.sensitivity import sensitivity
     from tfcompress.techniques.technique import strip
     from tfcompress.techniques.together import Together
     from tfcompress.techniques.weight_clustering import WeightClustering
-    from tfcompress.tflite.inspection import inspect
+    from tfcompress.tflite.metadata import Metadata, read_metadata, strip_metadata, write_metadata
     from tfcompress.transforms.patterns import Blocks, MofN
     from tfcompress.transforms.schedules import ConstantSparsity, PolynomialDecay
     from tfcompress.transforms.sensitivity_table import SensitivityTable
@@ -57,6 +65,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AttentionTransfer": "tfcompress.teaching.attention_transfer",
+    "BiasCorrection": "tfcompress.techniques.bias_correction",
     "Blocks": "tfcompress.transforms.patterns",
     "Card": "tfcompress.card",
     "ChannelPruning": "tfcompress.techniques.channel_pruning",
@@ -65,7 +74,9 @@ _HOMES = {
     "Custom": "tfcompress.teaching.custom",
     "Decoder": "tfcompress.teaching.sequences",
     "DecoupledKD": "tfcompress.teaching.decoupled",
+    "Demo": "tfcompress.demo.contract",
     "Distillation": "tfcompress.techniques.distillation",
+    "Equalization": "tfcompress.techniques.equalization",
     "Hints": "tfcompress.teaching.hints",
     "Linear": "tfcompress.teaching.objective",
     "LogitRegression": "tfcompress.teaching.logit_regression",
@@ -73,11 +84,13 @@ _HOMES = {
     "LowRank": "tfcompress.techniques.low_rank",
     "LowRankSparse": "tfcompress.techniques.low_rank_sparse",
     "MagnitudePruning": "tfcompress.techniques.magnitude_pruning",
+    "Metadata": "tfcompress.tflite.metadata",
     "MofN": "tfcompress.transforms.patterns",
     "PolynomialDecay": "tfcompress.transforms.schedules",
     "ProbabilisticTransfer": "tfcompress.teaching.similarity",
     "Profile": "tfcompress.models.profile",
     "QuantizationAware": "tfcompress.techniques.quantization_aware",
+    "RangeSetting": "tfcompress.techniques.range_setting",
     "Recipe": "tfcompress.recipe",
     "RelationalAngle": "tfcompress.teaching.relational",
     "RelationalDistance": "tfcompress.teaching.relational",
@@ -95,21 +108,27 @@ _HOMES = {
     "beam_search": "tfcompress.teaching.beam_search",
     "cache_logits": "tfcompress.teaching.caching",
     "channel_groups": "tfcompress.models.channels",
+    "check_representative": "tfcompress.conversion.doctor",
     "compress": "tfcompress.compression",
     "convert": "tfcompress.conversion.converter",
+    "export_demo": "tfcompress.demo.export",
     "fold": "tfcompress.models.folding",
     "generate_targets": "tfcompress.teaching.sequences",
-    "inspect": "tfcompress.tflite.inspection",
+    "inspect": "tfcompress.runtime.inspection",
     "load": "tfcompress.models.loading",
     "measure": "tfcompress.benchmark.measurement",
     "pack": "tfcompress.packing.packing",
     "predict": "tfcompress.runtime.session",
     "profile": "tfcompress.models.profile",
+    "read_metadata": "tfcompress.tflite.metadata",
+    "report": "tfcompress.reporting.report",
     "sensitivity": "tfcompress.techniques.sensitivity",
     "sentence_bleu": "tfcompress.teaching.bleu",
     "strip": "tfcompress.techniques.technique",
+    "strip_metadata": "tfcompress.tflite.metadata",
     "student": "tfcompress.models.student",
     "unpack": "tfcompress.packing.unpacking",
+    "write_metadata": "tfcompress.tflite.metadata",
 }
 
 _ROOMS = ("layers",)
@@ -117,6 +136,7 @@ _ROOMS = ("layers",)
 
 __all__ = [
     "AttentionTransfer",
+    "BiasCorrection",
     "Blocks",
     "Card",
     "ChannelPruning",
@@ -125,7 +145,9 @@ __all__ = [
     "Custom",
     "Decoder",
     "DecoupledKD",
+    "Demo",
     "Distillation",
+    "Equalization",
     "Hints",
     "Linear",
     "LogitRegression",
@@ -133,11 +155,13 @@ __all__ = [
     "LowRank",
     "LowRankSparse",
     "MagnitudePruning",
+    "Metadata",
     "MofN",
     "PolynomialDecay",
     "ProbabilisticTransfer",
     "Profile",
     "QuantizationAware",
+    "RangeSetting",
     "Recipe",
     "RelationalAngle",
     "RelationalDistance",
@@ -156,8 +180,10 @@ __all__ = [
     "beam_search",
     "cache_logits",
     "channel_groups",
+    "check_representative",
     "compress",
     "convert",
+    "export_demo",
     "fold",
     "generate_targets",
     "inspect",
@@ -167,11 +193,15 @@ __all__ = [
     "pack",
     "predict",
     "profile",
+    "read_metadata",
+    "report",
     "sensitivity",
     "sentence_bleu",
     "strip",
+    "strip_metadata",
     "student",
     "unpack",
+    "write_metadata",
 ]
 
 

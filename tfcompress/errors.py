@@ -6,6 +6,7 @@ TfCompressError
 ├── RecipeError             an unknown technique, a setting out of range, a wrong order
 ├── DataError               training or representative data that does not fit the model
 ├── ConversionError         a model that TensorFlow's converter cannot turn into a file
+│   └── PromiseError            a file that is not what it was required to be
 ├── FormatError             a file that is not what it claims to be
 ├── DeviceError             a measurement that cannot be made here
 ├── OutputError             a file that cannot be written
@@ -44,6 +45,10 @@ class DataError(TfCompressError):
 
 class ConversionError(TfCompressError):
     """A model that could not be converted to a `.tflite` file."""
+
+
+class PromiseError(ConversionError):
+    """A file that was converted well and is not what it was required to be."""
 
 
 class FormatError(TfCompressError):

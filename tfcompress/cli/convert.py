@@ -31,6 +31,7 @@ from tfcompress.errors import DataError
     "--against", type=click.Path(path_type=Path), help="The model before compression, for the compression rate."
 )
 @click.option("--scale-check/--no-scale-check", default=True, help="Refuse representative data of a wrong scale.")
+@click.option("--require", multiple=True, help='What the file must be, such as "sparsity >= 0.8"; may be repeated.')
 @click.option("--time-limit", default=900.0, show_default=True, type=click.FloatRange(min=1), help="Seconds.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
@@ -44,6 +45,7 @@ def command(
     compare: str | None,
     against: Path | None,
     scale_check: bool,
+    require: tuple[str, ...],
     time_limit: float,
     force: bool,
     as_json: bool,
@@ -54,6 +56,7 @@ def command(
     Example:
       tfcompress convert model.keras --representative samples.npz -o model.tflite
       tfcompress convert model.keras --mode float16 -o model.tflite
+      tfcompress convert model.keras --representative samples.npz --require "io == int8" --io int8 -o model.tflite
     """
     load_tensorflow()
     from tfcompress.conversion.converter import convert
@@ -69,6 +72,7 @@ def command(
         against=against,
         force=force,
         check_scale=scale_check,
+        require=require,
         time_limit=time_limit,
     )
     click.echo(card.to_json() if as_json else "\n".join(_lines(card, output, against)))

@@ -14,11 +14,14 @@ from tfcompress.version import __version__
 _VERBS = {
     "compress": "Apply a recipe to a Keras model.",
     "convert": "Turn a Keras model into a proven .tflite file.",
+    "describe": "Put labels, normalization and more into a .tflite, or take them out.",
     "devices": "Show where a file can be measured, and set up the emulated mobile CPUs.",
+    "export-demo": "Write the folder that a demo app shows, on a phone or in a browser.",
     "inspect": "Show what is inside a .tflite file.",
     "measure": "Measure the latency of a .tflite file on a device.",
     "pack": "Pack a .tflite file into a .tfz, smaller than any zip.",
     "profile": "Count a model's parameters, MACs and bytes, layer by layer.",
+    "report": "Say what a run gained, on one page, from its cards.",
     "unpack": "Turn a .tfz back into the .tflite it was made from.",
 }
 
@@ -32,7 +35,7 @@ class _LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in _VERBS:
             return None
-        command: click.Command = import_module(f"tfcompress.cli.{name}").command
+        command: click.Command = import_module(f"tfcompress.cli.{name.replace('-', '_')}").command
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,6 +1,7 @@
 """A Keras model becomes a `.tflite` file, which is read back and proven before it takes its name."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from tfcompress.conversion.representative import Samples, collect
 from tfcompress.conversion.scale import scale_notes
 from tfcompress.conversion.signature import Signature, signature_of
 from tfcompress.errors import ConversionError, DataError, ModelError, OutputError
-from tfcompress.files import check_output, replacing
+from tfcompress.files import check_output, replacing, sha256
 from tfcompress.models import legacy, tfmot
 from tfcompress.models.as_is import as_is
 from tfcompress.models.loading import check_finite, load
 from tfcompress.progress import task
+from tfcompress.runtime.inspection import inspect
+from tfcompress.tflite.metadata import Metadata, write_metadata
+from tfcompress.tflite.promises import ask_xnnpack, check_promises, promises_of
 
 _MOST_COMPARED = 1000
 
@@ -37,6 +41,8 @@ def convert(
     against: Any = None,
     force: bool = False,
     check_scale: bool = True,
+    require: Sequence[str] = (),
+    metadata: Metadata | None = None,
     time_limit: float = 900.0,
 ) -> Card:
     """Converts a Keras model to a `.tflite` file with its card, both read back from the written bytes.
@@ -59,6 +65,11 @@ def convert(
         against: The model whose float32 parameters the compression rate is held against; by default `model` itself.
         force: Whether an existing file may be replaced.
         check_scale: Whether representative data of an unmistakably wrong scale is refused.
+        require: What the file must be, or nothing is written: `"arithmetic == int8"`, `"sparsity >= 0.8"`,
+            `"distinct_values <= 16"`, `"io == int8"`, `"size_bytes <= 50000"` and more, see
+            `tfcompress.tflite.promises.Promise`.
+        metadata: What the file says about itself to programs that read it: labels, normalization and more. The card is
+            added, and the SHA-256 of the model where that is a file.
         time_limit: Seconds after which the converter is stopped.
 
     Returns:
@@ -66,6 +77,7 @@ def convert(
 
     Raises:
         ConversionError: The mode is unknown, or the model cannot be converted.
+        PromiseError: The file is not what `require` says.
         DataError: Representative data is missing, does not fit the inputs, or has the wrong scale.
         ModelError: The model cannot be read, or has weights that are NaN or infinite.
         OutputError: The file exists and `force` is false, or it cannot be written.
@@ -84,6 +96,7 @@ def convert(
         ('int8 throughout', ['int8'], (100, 2), ['median', 'p90'])
     """
     path, settings = Path(path), Settings(mode_for(mode, io), io, batch, time_limit)
+    promises = promises_of(require)
     _check_output(path, model, force)
     if batch < 1:
         raise ConversionError(f"A batch is 1 or more; received {batch}.")
@@ -108,10 +121,24 @@ def convert(
             card = proven_card(file, source, baseline, settings)
             facts["difference"] = measured_difference(file, source, signature, samples, compared)
             card = replace(card, conversion=card.conversion | facts, notes=[*notes, *card.notes])
+            card = _described(file, card, metadata, model)
+            if promises:
+                check_promises(promises, inspect(file, xnnpack=ask_xnnpack(promises)))
             with replacing(path, force=force) as temporary:
                 temporary.write_bytes(file.read_bytes())
                 card.save_beside(path)
     return card
+
+
+def _described(file: Path, card: Card, metadata: Metadata | None, model: Any) -> Card:
+    """The card of the file once the metadata, if there is any, has been put into it."""
+    if metadata is None:
+        return card
+    if not metadata.parent and isinstance(model, (str, Path)) and Path(model).is_file():
+        metadata = replace(metadata, parent=sha256(model))
+    card.save_beside(file)
+    write_metadata(file, metadata)
+    return Card.load_beside(file)
 
 
 def _check_output(path: Path, model: Any, force: bool) -> None:

@@ -102,6 +102,29 @@ def latencies(
     return np.array(result["milliseconds"])
 
 
+def backends(path: str | Path, *, time_limit: float = 120.0) -> tuple[str, ...]:
+    """Who computes each operator of a `.tflite`'s first graph on this host, in the file's order.
+
+    LiteRT loads the file as it would to run it, with one partition for each operator, so that each shows on its own.
+
+    Args:
+        path: The `.tflite` file; a free batch axis counts as 1.
+        time_limit: Seconds after which loading is given up.
+
+    Returns:
+        `"xnnpack"`, or `"builtin"` where XNNPACK does not take the operator and LiteRT's own kernel computes it.
+
+    Raises:
+        FormatError: The file is not there, or LiteRT does not load it.
+        DeviceError: LiteRT crashed or hung while loading the file.
+    """
+    source = existing(path)
+    job = {"work": "backends", "path": str(source), "threads": 1}
+    with job_folder() as folder:
+        result = _checked(run(_WORKER, folder, job, time_limit=time_limit), source, time_limit)
+    return tuple(result["backends"])
+
+
 def existing(path: str | Path) -> Path:
     """The absolute path of a file that is there.
 

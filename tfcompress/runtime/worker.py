@@ -21,7 +21,11 @@ def main(folder: Path) -> None:
     with stage(folder, "load"):
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_path=job["path"], num_threads=job["threads"])
+        # One partition an operator shows which of them the delegate takes; for all else they are as large as can be.
+        apart = job["work"] == "backends"
+        interpreter = Interpreter(
+            model_path=job["path"], num_threads=job["threads"], experimental_disable_delegate_node_fusion=apart
+        )
         interpreter.get_input_details()
     with stage(folder, "run"):
         # The result counts only when this process then ends well: a damaged heap shows at its end.
@@ -182,6 +186,16 @@ def _time(interpreter: Any, job: dict[str, Any], folder: Path) -> dict[str, Any]
     return {"milliseconds": times}
 
 
+def _backends(interpreter: Any, _job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Names who computes each operator; those that a delegate replaced stay in the list of nodes, its own come last."""
+    with stage(folder, "load"):
+        interpreter.allocate_tensors()
+    nodes = interpreter._get_ops_details()
+    taken = {int(index) for node in nodes if node["op_name"] == "DELEGATE" for index in node["outputs"]}
+    own = [node for node in nodes if node["op_name"] != "DELEGATE"]
+    return {"backends": ["xnnpack" if taken & {int(i) for i in node["outputs"]} else "builtin" for node in own]}
+
+
 def _random_input(details: dict[str, Any], generator: np.random.Generator) -> np.ndarray:
     """Uniform over [0, 1) for floats, over the type for quantized integers; zeros where a value may be an index."""
     dtype, shape = np.dtype(details["dtype"]), tuple(details["shape"])
@@ -193,7 +207,11 @@ def _random_input(details: dict[str, Any], generator: np.random.Generator) -> np
     return np.zeros(shape, dtype)
 
 
-_WORK: dict[str, Callable[[Any, dict[str, Any], Path], dict[str, Any]]] = {"predict": _predict, "time": _time}
+_WORK: dict[str, Callable[[Any, dict[str, Any], Path], dict[str, Any]]] = {
+    "predict": _predict,
+    "time": _time,
+    "backends": _backends,
+}
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))

@@ -74,7 +74,7 @@ class Table:
 
     def table(self, slot: int) -> "Table | None":
         """A field that is a table."""
-        position = self._target(slot)
+        position = self.target(slot)
         return None if position is None else Table(self.buffer, position)
 
     def tables(self, slot: int) -> list["Table"]:
@@ -115,13 +115,14 @@ class Table:
         offset = self.buffer.integer("H", table + entry)
         return self.position + offset if offset else None
 
-    def _target(self, slot: int) -> int | None:
+    def target(self, slot: int) -> int | None:
+        """Where what a field refers to lies: a table, or the length before a vector; None when it is missing."""
         position = self._field(slot)
         return None if position is None else position + self.buffer.integer("I", position)
 
     def _vector(self, slot: int, size: int) -> tuple[int, int]:
         """Where the elements of a vector begin and how many there are, all of them within the file."""
-        position = self._target(slot)
+        position = self.target(slot)
         if position is None:
             return 0, 0
         count = self.buffer.integer("I", position)

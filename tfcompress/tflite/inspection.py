@@ -9,13 +9,14 @@ from typing import Any
 from tfcompress.card import Card, card_path
 from tfcompress.errors import FormatError
 from tfcompress.files import sha256, zlib_bytes
-from tfcompress.table import aligned, cell
 from tfcompress.tflite.arithmetic import arithmetic, computes_in_float
+from tfcompress.tflite.buffers import Buffers, buffers_of
+from tfcompress.tflite.inspection_text import lines_of
 from tfcompress.tflite.kernels import kernels
-from tfcompress.tflite.reading import Content, Graph, Quantization, Tensor, read
+from tfcompress.tflite.metadata import Metadata, metadata_of
+from tfcompress.tflite.reading import Content, Graph, Quantization, Tensor, file_bytes, parse
 from tfcompress.tflite.values import Values, count_values
 
-_LONGEST_CELL = 44
 _VISITS_PER_BYTE = 32  # constants that share their bytes must not multiply the work
 
 
@@ -49,7 +50,12 @@ class TensorFacts:
 
 @dataclass(frozen=True)
 class OperatorFacts:
-    """One operator, in the order of execution; `arithmetic` as `tfcompress.tflite.arithmetic` tells it."""
+    """One operator, in the order of execution; `arithmetic` as `tfcompress.tflite.arithmetic` tells it.
+
+    Attributes:
+        backend: Who computes it on this host: `"xnnpack"`, or `"builtin"` where LiteRT falls back to its own kernel;
+            None where that was not asked, or LiteRT does not load the file.
+    """
 
     graph: int
     index: int
@@ -58,6 +64,7 @@ class OperatorFacts:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     output_name: str
+    backend: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,10 @@ class Inspection:
         distinct_values: The largest number of different stored values in one kernel, None without kernels.
         inputs: `{"name", "shape", "type", "scale", "zero_point"}` of each input, in the file's order.
         outputs: The same for the outputs.
+        metadata: The names of the pieces of metadata.
+        described: What the file says about itself, None where it says nothing.
+        buffers: Which values are shared, and which the file holds more than once.
+        load_error: Why LiteRT does not load the file, where it was asked and does not.
     """
 
     name: str
@@ -85,11 +96,19 @@ class Inspection:
     operators: tuple[OperatorFacts, ...]
     tensors: tuple[TensorFacts, ...]
     metadata: tuple[str, ...]
+    described: Metadata | None
+    buffers: Buffers
+    load_error: str | None = None
 
     @property
     def float_operators(self) -> tuple[OperatorFacts, ...]:
         """The operators that compute on floats."""
         return tuple(item for item in self.operators if computes_in_float(item.arithmetic))
+
+    @property
+    def fallbacks(self) -> tuple[OperatorFacts, ...]:
+        """The operators that XNNPACK does not take, as far as it was asked."""
+        return tuple(item for item in self.operators if item.backend == "builtin")
 
     @property
     def kernels(self) -> tuple[TensorFacts, ...]:
@@ -132,11 +151,11 @@ class Inspection:
         )
 
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        return "\n".join(lines_of(self))
 
 
 def inspect(path: str | Path) -> Inspection:
-    """Reads what a `.tflite` holds, without TensorFlow and without running it.
+    """Reads what a `.tflite` holds, without TensorFlow and without loading it.
 
     Args:
         path: Any file; one that is truncated, damaged or hostile gives a FormatError in limited time.
@@ -151,9 +170,11 @@ def inspect(path: str | Path) -> Inspection:
         'int8 throughout'
     """
     path = Path(path)
-    content = read(path)
+    data = file_bytes(path)
+    content = parse(data, str(path))
     try:
-        tensors = _tensor_facts(content, path.stat().st_size)
+        tensors = _tensor_facts(content, len(data))
+        buffers = buffers_of(content, len(data))
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     operators = tuple(fact for i, graph in enumerate(content.graphs) for fact in _operator_facts(i, graph))
@@ -163,7 +184,7 @@ def inspect(path: str | Path) -> Inspection:
     return Inspection(
         name=path.name,
         sha256=sha256(path),
-        size_bytes=path.stat().st_size,
+        size_bytes=len(data),
         zlib_bytes=zlib_bytes(path),
         sparsity=sum((fact.sparsity or 0.0) * count for fact, count in weights) / total if total else None,
         distinct_values=max((fact.distinct_values or 0 for fact, _ in weights), default=None),
@@ -172,6 +193,8 @@ def inspect(path: str | Path) -> Inspection:
         operators=operators,
         tensors=tensors,
         metadata=content.metadata,
+        described=metadata_of(content, data, str(path)),
+        buffers=buffers,
     )
 
 
@@ -259,46 +282,3 @@ def _port(tensor: Tensor) -> dict[str, Any]:
         "scale": quantization.scales[0] if quantization else None,
         "zero_point": quantization.zero_points[0] if quantization else None,
     }
-
-
-def _lines(facts: Inspection) -> list[str]:
-    lines = [f"{facts.name}: {facts.size_bytes:,} bytes, {facts.zlib_bytes:,} zipped (zlib 9), {facts.arithmetic}"]
-    if facts.sparsity is not None:
-        counts = f"sparsity {facts.sparsity:.4f}, at most {facts.distinct_values} distinct values"
-        lines.append(f"{len(facts.kernels)} kernels: {counts}")
-    for title, ports in (("input", facts.inputs), ("output", facts.outputs)):
-        lines += [f"{title} {port['name']}: {_port_text(port)}" for port in ports]
-    rows = [("#", "operator", "arithmetic", "inputs", "outputs")]
-    rows += [
-        (str(item.index), item.name, item.arithmetic, _shortened(", ".join(item.inputs)), ", ".join(item.outputs))
-        for item in facts.operators
-    ]
-    lines += ["", aligned(rows, left=5)]
-    if facts.kernels:
-        heads = ("kernel", "shape", "type", "bytes", "scales", "sparsity", "distinct")
-        lines += ["", aligned([heads, *map(_kernel_row, facts.kernels)], left=3)]
-    return lines
-
-
-def _shortened(text: str) -> str:
-    """Text that leaves room for the other columns: a long one loses its middle."""
-    half = (_LONGEST_CELL - 3) // 2
-    return text if len(text) <= _LONGEST_CELL else f"{text[:half]}...{text[-half:]}"
-
-
-def _port_text(port: dict[str, Any]) -> str:
-    shape = "x".join("?" if size < 0 else str(size) for size in port["shape"])
-    coded = f", scale {port['scale']:.6g}, zero point {port['zero_point']}" if port["scale"] is not None else ""
-    return f"{port['type']} {shape}{coded}"
-
-
-def _kernel_row(item: TensorFacts) -> tuple[str, ...]:
-    return (
-        _shortened(item.name),
-        "x".join(map(str, item.shape)),
-        item.type,
-        cell(item.bytes),
-        cell(item.quantization["scales"] if item.quantization else None),
-        cell(item.sparsity, ".4f"),
-        cell(item.distinct_values),
-    )

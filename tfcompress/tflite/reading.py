@@ -83,12 +83,23 @@ class Signature:
 
 @dataclass(frozen=True)
 class Content:
-    """All of a file."""
+    """All of a file.
+
+    Attributes:
+        metadata_buffers: The buffer of each piece of metadata by its name.
+        buffers: The bytes of all buffers; those that hold nothing are empty.
+    """
 
     description: str
     graphs: tuple[Graph, ...]
     signatures: tuple[Signature, ...]
-    metadata: tuple[str, ...]
+    metadata_buffers: dict[str, int]
+    buffers: tuple[memoryview, ...]
+
+    @property
+    def metadata(self) -> tuple[str, ...]:
+        """The names of what the file says about itself."""
+        return tuple(self.metadata_buffers)
 
 
 def read(path: str | Path) -> Content:
@@ -97,11 +108,19 @@ def read(path: str | Path) -> Content:
     Raises:
         FormatError: There is no such file, or it is no `.tflite`, truncated or damaged.
     """
+    return parse(file_bytes(path), str(path))
+
+
+def file_bytes(path: str | Path) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        FormatError: It cannot be read.
+    """
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}. Give the path of a .tflite file.") from error
-    return parse(data, str(path))
 
 
 def parse(data: bytes, name: str) -> Content:
@@ -121,7 +140,10 @@ def parse(data: bytes, name: str) -> Content:
         description=model.text(3),
         graphs=graphs,
         signatures=tuple(_signature(table, graphs) for table in model.tables(7)),
-        metadata=tuple(table.text(0) for table in model.tables(6)),
+        metadata_buffers={
+            table.text(0): _checked(table, table.scalar(1, "I"), len(buffers), "buffer") for table in model.tables(6)
+        },
+        buffers=tuple(buffers),
     )
 
 
