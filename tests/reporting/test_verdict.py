@@ -1,0 +1,41 @@
+from pathlib import Path
+
+from tests.reporting import made_runs
+from tfcompress.reporting.runs import read_runs
+from tfcompress.reporting.verdict import speed_change, verdict
+
+
+def test_the_verdict_says_what_was_gained_and_what_was_not(phone: Path) -> None:
+    (run,) = read_runs([phone])
+    assert verdict(run) == [
+        "pruned against before: 86 % smaller download (tfz of 3,500 to 480 bytes), 75 % smaller on disk, 2.00 times as "
+        "fast on cortex-a55 (estimated, 4 to 2 ms), 1.98 times as fast on host (measured, 2 to 1.01 ms), accuracy "
+        "-0.30 points (0.9900 to 0.9870).",
+        "50 % zeros (pruned against dense): 44 % smaller download (tfz of 850 to 480 bytes), 0 % smaller on disk, 0 % "
+        "faster on cortex-a55 (estimated, 2 to 2 ms), no faster on host (measured, 1 to 1.01 ms, a change within the "
+        "spread of single runs), accuracy -0.30 points (0.9900 to 0.9870).",
+        "Step 1 MagnitudePruning: 50 % zeros, parameters as before, MACs as before, zip 37 % smaller, accuracy -0.20 "
+        "points (0.9900 to 0.9880).",
+    ]
+
+
+def test_the_file_to_hold_against_can_be_named(phone: Path) -> None:
+    (run,) = read_runs([phone])
+    assert verdict(run, "dense")[0].startswith("pruned against dense: 44 % smaller download")
+
+
+def test_a_single_file_is_held_against_nothing(small: Path) -> None:
+    (run,) = read_runs([small])
+    (sentence,) = verdict(run)
+    assert sentence.startswith("small: 400 bytes to download (tfz), accuracy 0.9700; there is nothing else")
+
+
+def test_a_metric_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    for name, mode in (("a", "float32"), ("b", "int8")):
+        made_runs.file_card(name, mode, 1000, 900, 800, accuracy=None).save_beside(tmp_path / f"{name}.tflite")
+    (sentence,) = verdict(read_runs([tmp_path])[0])
+    assert sentence.endswith("latency not compared: no device has both, accuracy not measured.")
+
+
+def test_slower_is_said_to_be_slower() -> None:
+    assert speed_change(1.0, 1.5) == "takes 1.50 times as long"

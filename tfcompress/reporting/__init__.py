@@ -1,0 +1,1 @@
+"""Cards become words, tables, plots and one page; needs no TensorFlow."""

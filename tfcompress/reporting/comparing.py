@@ -1,0 +1,90 @@
+"""Which stage is held against which: the one before, the one after."""
+
+from dataclasses import dataclass
+
+from tfcompress.errors import FormatError, suggestion
+from tfcompress.reporting.runs import Run, Stage
+
+_DOWNLOADS = ("packed_bytes", "zlib_bytes", "size_bytes")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two stages that can be compared: both are files that ship, or both Keras models of one run of `compress`."""
+
+    before: Stage
+    after: Stage
+
+
+def baseline_file(run: Run, against: str | None = None) -> Stage | None:
+    """The file that the others of a run are held against: the one named, else its largest float32 file.
+
+    Args:
+        run: The run.
+        against: The name of a stage that ships.
+
+    Raises:
+        FormatError: No file of the run has this name.
+    """
+    if against is not None:
+        named = [stage for stage in run.files if stage.name == against]
+        if not named:
+            names = [stage.name for stage in run.files]
+            hint = suggestion(against, names) if names else "It has no file that ships."
+            raise FormatError(f"{run.name} has no file '{against}' to hold the others against. {hint}")
+        return named[0]
+    floats = [stage for stage in run.files if stage.card.conversion.get("mode") == "float32"]
+    return max(floats, key=lambda stage: (stage.card.parameters or 0, stage.card.size_bytes), default=None)
+
+
+def baseline_model(run: Run, folder: str) -> Stage | None:
+    """The Keras model that a recipe began with, where its card was kept; else its first step."""
+    return next((stage for stage in run.steps if stage.folder == folder), None)
+
+
+def before_of(run: Run, stage: Stage, against: str | None = None) -> Stage | None:
+    """What a stage is held against, None for the baseline itself."""
+    before = baseline_file(run, against) if stage.ships else baseline_model(run, stage.folder)
+    return None if before is stage else before
+
+
+def chosen_file(run: Run) -> Stage | None:
+    """The file that a verdict speaks of: the one of the smallest download, the last of equal ones."""
+    return min(reversed(run.files), key=lambda stage: stage.figures[download_key([stage])].value, default=None)
+
+
+def download_key(stages: list[Stage]) -> str:
+    """The figure that a download costs, of those that all of the stages have: `.tfz`, zip, or the file itself."""
+    return next(key for key in _DOWNLOADS if all(key in stage.figures for stage in stages))
+
+
+def headline(run: Run, against: str | None = None) -> Pair | None:
+    """The run's gain as a whole: its file, or where none ships its last model, against what it was before."""
+    after = chosen_file(run) or run.stages[-1]
+    before = before_of(run, after, against)
+    return Pair(before, after) if before else None
+
+
+def pairs_of_steps(run: Run) -> list[Pair]:
+    """Each step beside the one before it."""
+    following = zip(run.steps, run.steps[1:], strict=False)
+    return [Pair(before, after) for before, after in following if before.folder == after.folder]
+
+
+def pairs_of_zeros(run: Run, least: float = 0.1) -> list[Pair]:
+    """Files that differ in their zeros and in little else: of one mode and as many parameters.
+
+    Args:
+        run: The run.
+        least: The difference in sparsity from which a pair counts.
+    """
+    groups: dict[tuple[object, ...], list[Stage]] = {}
+    for stage in run.files:
+        if "sparsity" in stage.figures and stage.card.parameters is not None:
+            groups.setdefault((stage.card.conversion.get("mode"), stage.card.parameters), []).append(stage)
+    pairs = []
+    for stages in groups.values():
+        dense = min(stages, key=lambda stage: stage.figures["sparsity"].value)
+        floor = dense.figures["sparsity"].value
+        pairs += [Pair(dense, stage) for stage in stages if stage.figures["sparsity"].value - floor >= least]
+    return pairs
