@@ -68,6 +68,18 @@ def test_finished_steps_are_kept_until_something_changes(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.glob("step-*")] == ["step-1-MagnitudePruning"]
 
 
+def test_the_model_as_it_came_is_kept_to_hold_the_steps_against(tmp_path: Path) -> None:
+    pruning = tfc.Recipe([tfc.MagnitudePruning(sparsity=0.5)])
+    tfc.compress(zoo.make("dense"), pruning, _fit, tmp_path / "run", evaluate=lambda model: 1 - _zeros(model))
+    before, after = (
+        Card.load_beside(tmp_path / "run" / name / "model.keras") for name in ("original", "step-1-MagnitudePruning")
+    )
+    assert (before.accuracy, before.sparsity, before.parameters) == (1.0, 0.0, 115)
+    assert after.accuracy == pytest.approx(0.5, abs=0.01)
+    tfc.compress(zoo.make("dense"), pruning, _fit, tmp_path / "bare", baseline=False)
+    assert not (tmp_path / "bare" / "original").exists()
+
+
 def test_a_damaged_step_is_made_again(tmp_path: Path) -> None:
     first = tfc.compress(zoo.make("dense"), TWICE, _fit, tmp_path)
     model_file = first.steps[1].directory / "model.keras"
@@ -82,7 +94,7 @@ def test_a_failed_fit_leaves_nothing_half_written(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         tfc.compress(zoo.make("dense"), TWICE, fit, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["recipe.toml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["original", "recipe.toml"]
 
 
 def test_training_that_ends_in_nan_is_refused(tmp_path: Path) -> None:

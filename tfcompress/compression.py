@@ -20,6 +20,7 @@ from tfcompress.errors import FormatError, RecipeError, TfCompressWarning
 from tfcompress.files import replacing, sha256, zlib_bytes
 from tfcompress.models.loading import check_finite, load
 from tfcompress.models.profile import profile
+from tfcompress.models.surgery import copy
 from tfcompress.notes import collecting
 from tfcompress.progress import Task, task
 from tfcompress.recipe import Recipe
@@ -34,7 +35,7 @@ Fit = Callable[[keras.Model, list[keras.callbacks.Callback]], Any]
 Evaluate = Callable[[keras.Model], float | None]
 """Gives a plain model's accuracy, a share in [0, 1], on data that training never saw; None where it has none."""
 
-_MODEL, _STATE = "model.keras", "step.json"
+_MODEL, _STATE, _ORIGINAL = "model.keras", "step.json", "original"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def compress(
     evaluate: Evaluate | None = None,
     seed: int = 0,
     data: str = "",
+    baseline: bool = True,
 ) -> Result:
     """Applies each technique of a recipe in turn: wrap, fit, strip, measure.
 
@@ -88,9 +90,11 @@ def compress(
         recipe: The techniques, in order.
         fit: The user's own training, `fit(model, callbacks)`. It may be left out where no step of the recipe trains.
         directory: The folder of this run; it is made where it does not exist.
-        evaluate: Gives the accuracy of a plain model; it is called after each step.
+        evaluate: Gives the accuracy of a plain model; it is called after each step, and once before.
         seed: For Python, NumPy and Keras; step n uses `seed + n`.
         data: A text that names the training data and settings; when it changes, all steps are made again.
+        baseline: Whether the model as it came is kept and evaluated too, in the folder `original`, so that a report
+            can hold the steps against it.
 
     Returns:
         The final model, and each step's card.
@@ -121,17 +125,20 @@ def compress(
         here = Path.cwd()
         raise RecipeError(f"The recipe reads {missing[0]}, and there is no such file. Relative paths begin at {here}.")
     versions = {"tfcompress": __version__, "keras": keras.__version__}
-    key = _digest({"model": _fingerprint(model), "seed": seed, "data": data, "versions": versions})
+    key = _digest({"model": fingerprint(model), "seed": seed, "data": data, "versions": versions})
     recipe.save(directory / "recipe.toml")
+    if baseline and _kept(directory / _ORIGINAL, key) is None:
+        original = copy(model)  # `evaluate` may compile it, and what was compiled would be saved too
+        accuracy = evaluate(original) if evaluate else None
+        _keep(directory / _ORIGINAL, original, accuracy, [], {"key": key})
     steps = []
     for number, technique in enumerate(recipe, 1):
         key = _digest({"before": key, "technique": type(technique).__name__, "settings": technique.to_settings()})
         if technique.reads:
             key = _digest({"step": key, "files": [sha256(path) for path in technique.reads]})
-        step = _Step(number, len(recipe), technique, directory, key)
+        step = _Step(number, len(recipe), technique, directory, key, seed + number)
         finished = step.finished()
         if finished is None:
-            keras.utils.set_random_seed(seed + number)
             finished = step.run(model, fit, evaluate)
         steps.append(finished)
         # The file is read back even when it was just written, so that a resumed run sees the very same model.
@@ -150,6 +157,7 @@ class _Step:
     technique: Technique
     directory: Path
     key: str
+    seed: int
 
     @property
     def name(self) -> str:
@@ -161,18 +169,13 @@ class _Step:
 
     def finished(self) -> StepResult | None:
         """The step as it was finished before from the same model, settings and data; None where it was not."""
-        try:
-            state = json.loads((self.folder / _STATE).read_text(encoding="utf-8"))
-            card = Card.load_beside(self.folder / _MODEL)
-        except (OSError, ValueError, FormatError):
-            return None
-        if state.get("key") != self.key or sha256(self.folder / _MODEL) != card.model["sha256"]:
-            return None
-        return StepResult(self.name, self.folder, card, state["seconds"], resumed=True)
+        kept = _kept(self.folder, self.key)
+        return kept and StepResult(self.name, self.folder, kept[0], kept[1]["seconds"], resumed=True)
 
     def run(self, model: keras.Model, fit: Fit | None, evaluate: Evaluate | None) -> StepResult:
         """Makes the step and keeps it, whole or not at all."""
         started = time.monotonic()
+        keras.utils.set_random_seed(self.seed)
         with task(f"step {self.number} of {self.total}, {type(self.technique).__name__}") as progress:
             progress.say("wrapping")
             notes: list[str] = []
@@ -186,17 +189,34 @@ class _Step:
             check_finite(plain)
             progress.say("measuring")
             accuracy = evaluate(plain) if evaluate else None
-            with replacing(self.folder) as temporary:
-                temporary.mkdir()
-                plain.save(temporary / _MODEL)
-                card = _card(temporary / _MODEL, plain, accuracy, notes)
-                card.save_beside(temporary / _MODEL)
-                seconds = time.monotonic() - started
-                state = {"key": self.key, "technique": type(self.technique).__name__, "seconds": seconds}
-                (temporary / _STATE).write_text(
-                    json.dumps(state | {"settings": self.technique.to_settings()}, indent=2)
-                )
+            seconds = time.monotonic() - started
+            state = {"key": self.key, "seconds": seconds, "seed": self.seed}
+            settings = {"technique": type(self.technique).__name__, "settings": self.technique.to_settings()}
+            card = _keep(self.folder, plain, accuracy, notes, state | settings)
         return StepResult(self.name, self.folder, card, seconds, resumed=False)
+
+
+def _kept(folder: Path, key: str) -> tuple[Card, dict[str, Any]] | None:
+    """The card and state of a model that was finished before from what `key` stands for; None where it was not."""
+    try:
+        state: dict[str, Any] = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        card = Card.load_beside(folder / _MODEL)
+        if state.get("key") != key or sha256(folder / _MODEL) != card.model["sha256"]:
+            return None
+    except (OSError, ValueError, FormatError):
+        return None
+    return card, state
+
+
+def _keep(folder: Path, model: keras.Model, accuracy: float | None, notes: list[str], state: Mapping[str, Any]) -> Card:
+    """Writes a model with its card and what it was made from, whole or not at all."""
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        model.save(temporary / _MODEL)
+        card = _card(temporary / _MODEL, model, accuracy, notes)
+        card.save_beside(temporary / _MODEL)
+        (temporary / _STATE).write_text(json.dumps(dict(state), indent=2))
+    return card
 
 
 class _EpochProgress(keras.callbacks.Callback):
@@ -248,7 +268,7 @@ def _card(path: Path, model: keras.Model, accuracy: float | None, notes: list[st
     )
 
 
-def _fingerprint(model: keras.Model) -> str:
+def fingerprint(model: keras.Model) -> str:
     """Names a model by its structure and the bits of its weights.
 
     Numbers that Keras puts behind names are left out: the second model that a notebook makes has `dense_1` for `dense`.
