@@ -63,12 +63,13 @@ class Elements:
         if self.transform is Transform.CODEBOOK:
             values = np.frombuffer(data, _UNSIGNED[self.width])
             entries = np.array(self.codebook, np.uint32)
+            kind = np.uint8 if len(entries) <= 256 else np.uint16
             if self.width < 4:
-                numbers = np.zeros(1 << 8 * self.width, np.uint16)
+                numbers = np.zeros(1 << 8 * self.width, kind)
                 numbers[entries] = np.arange(len(entries))
                 return [numbers[values]]
             order = np.argsort(entries)
-            return [order.astype(np.uint16)[np.searchsorted(entries[order], values)]]
+            return [order.astype(kind)[np.searchsorted(entries[order], values)]]
         return [data]
 
     def joined(self, rows: list[np.ndarray]) -> bytes:

@@ -23,7 +23,7 @@ from tfcompress.packing.side import MOST_NUMBERS, SideWriter
 from tfcompress.progress import task
 from tfcompress.tflite.inspection import card_of
 
-_POOL = 1 << 20  # bytes of the original, beyond which a pool is closed
+_POOL = 1 << 20  # bytes of the original, beyond which a pool is closed; half as many where an element is a byte
 _PADDING = 64  # zeros added at a time
 
 Item = tuple[np.ndarray, Region]
@@ -110,13 +110,14 @@ def pack(
 def _pools(planned: Plan, codings: Collection[str]) -> Iterator[tuple[list[Item], list[Choice]]]:
     """Streams that are coded together, and the coding chosen for each."""
     items, choices, size = list[Item](), list[Choice](), 0
-    for item in (*planned.shared, *planned.passing):
-        if items and size + len(item[0]) > _POOL and len(items) >= len(planned.shared):
+    for number, item in enumerate((*planned.shared, *planned.passing)):
+        weight = len(item[0]) * (2 if item[1].bits <= 8 else 1)
+        if items and size + weight > _POOL and number >= len(planned.shared):  # the first pool has all shared ones
             yield items, choices
             items, choices, size = [], [], 0
         items.append(item)
         choices.append(choose(*item, codings))
-        size += len(item[0])
+        size += weight
     yield items, choices
 
 

@@ -68,7 +68,8 @@ class _Builder:
 
     def whole(self, region: Region) -> None:
         """Bytes that are streams of their own, cut between rows of the tensor where they are long."""
-        longest = min(max(len(self.data) // _SEGMENTS_A_FILE, _SHORTEST_SEGMENT), _LONGEST_SEGMENT)
+        shortest = _SHORTEST_SEGMENT // (2 if region.bits <= 8 else 1)  # memory goes by elements
+        longest = min(max(len(self.data) // _SEGMENTS_A_FILE, shortest), _LONGEST_SEGMENT)
         for part in segments(region, longest):
             self.passing.append((self.data[part.start : part.end], part))
             self.runs.append((0, 0))

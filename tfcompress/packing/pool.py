@@ -20,8 +20,9 @@ _MOST_SLOTS = 1 << 23  # of the tables of values
 _MOST_FLAG_TABLES = 1 << 16
 _MOST_STREAMS = 1 << 16
 _MOST_LANES = 4096  # as many as make numpy quick
-_BYTES_A_VALUE_LANE = 800  # a lane costs about three bytes,
-_BYTES_A_FLAG_LANE = 200  # and one where its end carries a word of the values
+_BYTES_A_VALUE_LANE = 400  # a lane costs about three bytes,
+_BYTES_A_FLAG_LANE = 100  # and one where its end carries a word of the values
+_QUICK_FROM = 1 << 15  # coded bytes; what has fewer is decoded soon, so it gets half as many lanes
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def _write_lane_sizes(side: SideWriter, lanes: Lanes) -> None:
 
 def lanes_for(size: float, bytes_a_lane: int) -> int:
     """How many lanes there should be, so that each has its share of the coded bytes to make up for its state."""
-    return min(max(int(size / bytes_a_lane), 1), _MOST_LANES)
+    lanes = size / (bytes_a_lane if size >= _QUICK_FROM else 2 * bytes_a_lane)
+    return min(max(int(lanes), 1), _MOST_LANES)
 
 
 def _value_frequencies(rows: list[Row], symbols: list[np.ndarray], precision: int) -> tuple[np.ndarray, np.ndarray]:

@@ -184,7 +184,7 @@ def order0_bytes(data: np.ndarray, bits: int) -> float:
         books = with_codebook(data, bits // 8)
         if books is not None and len(books.codebook) * _LEAST_USE * books.width < len(data):
             return _entropy_bytes(counted(books.split(data)[0], books.alphabet))
-    return sum(_entropy_bytes(np.bincount(plane)) for plane in data.reshape(-1, max(bits // 8, 1)).T)
+    return sum(_entropy_bytes(counted(plane, 256)) for plane in data.reshape(-1, max(bits // 8, 1)).T)
 
 
 def _entropy_bytes(counts: np.ndarray) -> float:
