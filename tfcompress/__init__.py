@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tfcompress.teaching.similarity import ProbabilisticTransfer, SimilarityPreserving
     from tfcompress.teaching.soft_targets import SoftTargets
     from tfcompress.teaching.word_level import WordLevel
+    from tfcompress.techniques.adaptive_rounding import AdaptiveRounding
     from tfcompress.techniques.bias_correction import BiasCorrection
     from tfcompress.techniques.channel_pruning import ChannelPruning
     from tfcompress.techniques.compact_filters import CompactFilters
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from tfcompress.transforms.summaries import Summaries
 
 _HOMES = {
+    "AdaptiveRounding": "tfcompress.techniques.adaptive_rounding",
     "AttentionTransfer": "tfcompress.teaching.attention_transfer",
     "BiasCorrection": "tfcompress.techniques.bias_correction",
     "Blocks": "tfcompress.transforms.patterns",
@@ -120,7 +122,6 @@ _HOMES = {
     "pack": "tfcompress.packing.packing",
     "predict": "tfcompress.runtime.session",
     "profile": "tfcompress.models.profile",
-    "report": "tfcompress.reporting.report",
     "read_metadata": "tfcompress.tflite.metadata",
     "report": "tfcompress.reporting.report",
     "sensitivity": "tfcompress.techniques.sensitivity",
@@ -136,6 +137,7 @@ _ROOMS = ("layers",)
 """Rooms that are public as modules."""
 
 __all__ = [
+    "AdaptiveRounding",
     "AttentionTransfer",
     "BiasCorrection",
     "Blocks",
@@ -194,7 +196,6 @@ __all__ = [
     "pack",
     "predict",
     "profile",
-    "report",
     "read_metadata",
     "report",
     "sensitivity",

@@ -10,25 +10,33 @@ import tomli_w
 
 from tfcompress.errors import RecipeError, suggestion
 from tfcompress.files import write_text
+from tfcompress.techniques.adaptive_rounding import AdaptiveRounding
+from tfcompress.techniques.bias_correction import BiasCorrection
 from tfcompress.techniques.channel_pruning import ChannelPruning
 from tfcompress.techniques.compact_filters import CompactFilters
 from tfcompress.techniques.distillation import Distillation
+from tfcompress.techniques.equalization import Equalization
 from tfcompress.techniques.low_rank import LowRank
 from tfcompress.techniques.low_rank_sparse import LowRankSparse
 from tfcompress.techniques.magnitude_pruning import MagnitudePruning
 from tfcompress.techniques.quantization_aware import QuantizationAware
+from tfcompress.techniques.range_setting import RangeSetting
 from tfcompress.techniques.technique import Technique
 from tfcompress.techniques.together import Together
 from tfcompress.techniques.weight_clustering import WeightClustering
 
 TECHNIQUES: dict[str, type[Technique]] = {
+    "AdaptiveRounding": AdaptiveRounding,
+    "BiasCorrection": BiasCorrection,
     "ChannelPruning": ChannelPruning,
     "CompactFilters": CompactFilters,
     "Distillation": Distillation,
+    "Equalization": Equalization,
     "LowRank": LowRank,
     "LowRankSparse": LowRankSparse,
     "MagnitudePruning": MagnitudePruning,
     "QuantizationAware": QuantizationAware,
+    "RangeSetting": RangeSetting,
     "Together": Together,
     "WeightClustering": WeightClustering,
 }

@@ -1,7 +1,7 @@
 """The contract that every technique keeps: a row for each, and on which models of the zoo it is run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -28,6 +28,7 @@ class Row:
         rewrites: Whether it builds other layers, so that the shapes of weights change and no wrapper is needed.
         refuses: The models in which it finds nothing to do, and says so.
         adds: The layers of tfcompress that the models it builds have.
+        sampled: Whether it is given samples of each model.
     """
 
     technique: Technique
@@ -38,6 +39,11 @@ class Row:
     rewrites: bool = False
     refuses: tuple[str, ...] = ()
     adds: tuple[type[keras.Layer], ...] = ()
+    sampled: bool = False
+
+    def on(self, model: keras.Model) -> Technique:
+        """The technique for a model, with samples where it needs them."""
+        return replace(self.technique, samples=zoo.samples(model)) if self.sampled else self.technique  # type: ignore[call-arg]
 
 
 _WITHOUT_CONVOLUTIONS = (
@@ -45,7 +51,11 @@ _WITHOUT_CONVOLUTIONS = (
     *("shared_layer", "two_outputs"),
 )
 
+_WITHOUT_SCALES = ("attention", "group_convolution", "gru", "lstm", "separable", "shared_layer")
+
 CONTRACT = {
+    "AdaptiveRounding-sampled": Row(tfc.AdaptiveRounding(steps=20), sampled=True),
+    "BiasCorrection-sampled": Row(tfc.BiasCorrection(bits=4), sampled=True),
     "ChannelPruning": Row(tfc.ChannelPruning(macs=0.7, round_to=1), rewrites=True, refuses=("group_convolution",)),
     "ChannelPruning-global": Row(
         tfc.ChannelPruning(parameters=0.8, round_to=1, importance="GeometricMedian", allocation="Global"),
@@ -70,6 +80,7 @@ CONTRACT = {
         sparsity=0.5,
         in_file=False,
     ),
+    "Equalization-absorbing": Row(tfc.Equalization(), refuses=_WITHOUT_SCALES),
     "LowRank": Row(tfc.LowRank(ranks=1), rewrites=True),
     "LowRankSparse": Row(tfc.LowRankSparse(sparsity=0.9, ranks=1), rewrites=True),
     "MagnitudePruning": Row(tfc.MagnitudePruning(sparsity=0.5, skip=()), sparsity=0.5),
@@ -99,6 +110,7 @@ CONTRACT = {
         distinct_values=3,
         in_file=False,
     ),
+    "RangeSetting-sampled": Row(tfc.RangeSetting(), sampled=True),
     "WeightClustering": Row(tfc.WeightClustering(clusters=6), distinct_values=6),
     "WeightClustering-per-channel": Row(
         tfc.WeightClustering(clusters=3, sharing="PerChannel", initialisation="Linear"),

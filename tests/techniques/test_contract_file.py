@@ -38,7 +38,8 @@ def _converter_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_converter_in_this_process")
 @on_the_zoo({label: row for label, row in CONTRACT.items() if row.in_file}, few=_ESSENTIAL)
 def test_what_is_established_is_true_of_the_int8_file(name: str, row: Row, tmp_path: Path) -> None:
-    wrapped = row.technique.wrap(zoo.make(name))
+    model = zoo.make(name)
+    wrapped = row.on(model).wrap(model)
     zoo.fit(wrapped, epochs=2, eagerly=True)
     plain = tfc.strip(wrapped)
     inputs = dict(zip((tensor.name for tensor in plain.inputs), keras.tree.flatten(zoo.samples(plain)), strict=True))

@@ -10,11 +10,11 @@ import keras
 
 from tfcompress.card import Card
 from tfcompress.child import job_folder
+from tfcompress.conversion.doctor import examined
 from tfcompress.conversion.flatbuffer import Settings, converted
 from tfcompress.conversion.modes import mode_for
 from tfcompress.conversion.proof import measured_difference, proven_card
 from tfcompress.conversion.representative import Samples, collect
-from tfcompress.conversion.scale import scale_notes
 from tfcompress.conversion.signature import Signature, signature_of
 from tfcompress.errors import ConversionError, DataError, ModelError, OutputError
 from tfcompress.files import check_output, replacing, sha256
@@ -64,7 +64,8 @@ def convert(
             first 100 representative ones, or 16 random ones where there are none.
         against: The model whose float32 parameters the compression rate is held against; by default `model` itself.
         force: Whether an existing file may be replaced.
-        check_scale: Whether representative data of an unmistakably wrong scale is refused.
+        check_scale: Whether representative data of an unmistakably wrong scale is refused, and what is doubtful about it
+            noted; `check_representative` says more.
         require: What the file must be, or nothing is written: `"arithmetic == int8"`, `"sparsity >= 0.8"`,
             `"distinct_values <= 16"`, `"io == int8"`, `"size_bytes <= 50000"` and more, see
             `tfcompress.tflite.promises.Promise`.
@@ -108,7 +109,7 @@ def convert(
         signature = signature_of(source, batch)
         samples = _representative(representative, settings, signature)
         compared = None if compare is None else collect(compare, signature.inputs, limit=_MOST_COMPARED)
-        notes = scale_notes(source, samples, compared) if samples and check_scale else []
+        notes = examined(source, samples, compared) if samples and check_scale else []
         with job_folder() as folder:
             progress.say("TensorFlow's converter is running")
             started, file = time.monotonic(), folder / path.name

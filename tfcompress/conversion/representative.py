@@ -60,6 +60,22 @@ def collect(source: Any, ports: Sequence[Port], *, limit: int = MOST_SAMPLES) ->
     return {port.name: _checked(np.concatenate(parts[port.name]), port) for port in ports}
 
 
+def taken(values: np.ndarray, source: Any, limit: int) -> np.ndarray:
+    """What belongs to the samples that `collect` takes out of `source`, such as their labels.
+
+    Args:
+        values: One value for each sample of `source`, (samples, ...).
+        source: The samples.
+        limit: The largest number of samples.
+
+    Example:
+        >>> taken(np.arange(9), np.zeros((9, 2)), 3), taken(np.arange(9), iter([]), 3)
+        (array([0, 4, 8]), array([0, 1, 2]))
+    """
+    whole = isinstance(source, (str, Path, Mapping)) or hasattr(source, "shape")
+    return _spread(values, limit) if whole else values[:limit]
+
+
 def _iterate(source: Any) -> Iterator[Any]:
     if not isinstance(source, Iterable):
         raise DataError(

@@ -95,7 +95,7 @@ def show_samples(model: keras.Model, seeing: Mapping[int, Fit | Squares], sample
         DataError: The samples do not fit the model, or the file cannot be read.
     """
     graph = graph_of(model)
-    arrays = _arrays(graph, samples.samples if isinstance(samples, InMemory) else Path(samples))
+    arrays = arrays_for(graph, samples)
 
     def call(operation: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if is_model(operation):
@@ -105,7 +105,7 @@ def show_samples(model: keras.Model, seeing: Mapping[int, Fit | Squares], sample
             seeing[id(operation)].see(args[0] if args else kwargs["inputs"])
         return operation(*args, **kwargs)
 
-    with task("low rank: looking at samples", total=len(arrays[0])) as progress:
+    with task("looking at samples", total=len(arrays[0])) as progress:
         for begin in range(0, len(arrays[0]), _BATCH):
             batch = [keras.ops.convert_to_tensor(array[begin : begin + _BATCH]) for array in arrays]
             run(graph, batch, call)
@@ -168,8 +168,17 @@ def _rows(outputs: np.ndarray, layer: keras.Layer) -> np.ndarray:
     return outputs.reshape(-1, outputs.shape[-1]).astype("float64")
 
 
-def _arrays(graph: keras.Model, samples: Any) -> list[np.ndarray]:
-    """One array for each input of the model."""
+def arrays_for(graph: keras.Model, samples: Any) -> list[np.ndarray]:
+    """One array for each input of a model, out of the setting `samples`.
+
+    Args:
+        graph: The model's graph.
+        samples: What `kept_samples` gave.
+
+    Raises:
+        DataError: The samples do not fit the model, or the file cannot be read.
+    """
+    samples = samples.samples if isinstance(samples, InMemory) else Path(samples)
     names = [tensor.name for tensor in graph.inputs]
     if isinstance(samples, Path):
         samples = _read(samples)
@@ -234,6 +243,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise DataError(
-            f"LowRank: {path} cannot be read ({first_line(error)}). Give an .npz with the array x, or with one by the "
+            f"{path} cannot be read ({first_line(error)}). Give an .npz with the array x, or with one by the "
             "name of each input."
         ) from error
