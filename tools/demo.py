@@ -123,6 +123,19 @@ def packed(stages: list[Stage]) -> list[Stage]:
     return done
 
 
+def exported(stages: list[Stage], images: LabelledImages, folder: Path) -> tfc.Demo:
+    """The float32 file and both int8 files as a folder for the demo app (android_demo)."""
+    return tfc.export_demo(
+        {stage.name: stage.path for stage in (stages[0], stages[1], stages[-1])},
+        folder,
+        images=(images.x_test, images.y_test),
+        labels=[str(digit) for digit in range(10)],
+        title="LeNet-5 on MNIST",
+        credits="Images: MNIST, CC BY-SA 3.0",
+        force=True,
+    )
+
+
 def _median(card: tfc.Card) -> float:
     return (card.latency_ms or {})["median"]
 
@@ -202,12 +215,13 @@ def main(output: Path, folder: Path | None) -> None:
         model = trained(images, output / "lenet5.keras")
         result = compressed(model, images, output / "compressed")
         stages = packed(measured(converted({"original": model, "pruned": result.model}, images, output)))
+        exported(stages, images, output / "app")
     except tfc.TfCompressError as error:
         sys.exit(f"tools/demo: {error}")
     report = f"{table(stages)}\n\n{emulated(stages)}\n\n{in_words(stages)}"
     write_text(output / "table.txt", report + "\n")
     click.echo(report)
-    click.echo(f"{time.monotonic() - started:.0f} s; files and their cards are in {output}", err=True)
+    click.echo(f"{time.monotonic() - started:.0f} s; files and their cards are in {output}, and an app's in {output / 'app'}", err=True)
     if broken := broken_promises(stages):
         sys.exit(f"tools/demo: {'; '.join(broken)}")
 
