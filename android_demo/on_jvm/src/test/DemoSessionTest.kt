@@ -28,7 +28,7 @@ class DemoSessionTest {
     @Test
     fun `a session begins with the first model and nothing else`() {
         val state = session().state.value
-        assertEquals("float32", state.model.id)
+        assertEquals("patterns-float32", state.model.id)
         assertEquals(listOf(null, null, null, null), listOf(state.runsOn, state.image, state.answer, state.problem))
     }
 

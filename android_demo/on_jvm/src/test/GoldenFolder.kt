@@ -22,7 +22,13 @@ internal class FolderFiles(val folder: File) : DemoFiles {
 }
 
 /** The demo that tools/make_golden_demo.py made. */
-internal val GOLDEN = File(System.getProperty("demo.golden") ?: error("The property demo.golden must name the folder."))
+internal val GOLDEN = folder("demo.golden")
+
+/** The models that tools/make_refused_models.py made. */
+internal val REFUSED = folder("demo.refused")
+
+private fun folder(property: String) =
+    File(System.getProperty(property) ?: error("The property $property must name a folder."))
 
 /** A copy of the golden demo in [folder], its `demo.json` changed. */
 internal fun copyOfGolden(folder: File, change: JSONObject.() -> Unit = {}): FolderFiles {
@@ -37,7 +43,7 @@ internal fun JSONObject.model(): JSONObject = getJSONArray("models").getJSONObje
 
 /** A copy of the golden demo in [folder] whose int8 model is another one, with its right hashes. */
 internal fun withRefused(folder: File, name: String): FolderFiles {
-    val packed = File(GOLDEN, "refused/$name.tfz").copyTo(File(folder, "models/$name.tfz"))
+    val packed = File(REFUSED, "$name.tfz").copyTo(File(folder, "models/$name.tfz"))
     val original = File(folder, "original.tflite")
     TfzDecoder.unpack(packed, original)
     return copyOfGolden(folder) {
@@ -46,6 +52,6 @@ internal fun withRefused(folder: File, name: String): FolderFiles {
     }
 }
 
-/** Which of the golden models is float32 throughout, and which int8 with three channels. */
+/** Which of the golden models is float32 throughout, and which int8. */
 internal const val FLOAT32 = 0
 internal const val INT8 = 1

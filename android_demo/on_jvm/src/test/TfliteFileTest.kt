@@ -10,12 +10,12 @@ import java.nio.ByteBuffer
 import kotlin.random.Random
 
 class TfliteFileTest {
-    private val content = TfzDecoder.unpack(File(GOLDEN, "models/int8.tfz").readBytes())
+    private val content = TfzDecoder.unpack(File(GOLDEN, "models/patterns-int8.tfz").readBytes())
 
     @Test
     fun `inputs and outputs are read with their types and shapes`() {
         val file = read(content)
-        assertEquals(listOf(TfliteTensor("float32", listOf(1, 16, 16, 3))), file.inputs)
+        assertEquals(listOf(TfliteTensor("float32", listOf(1, 16, 16, 1))), file.inputs)
         assertEquals(listOf(TfliteTensor("float32", listOf(1, 4))), file.outputs)
     }
 
