@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import numpy as np
 import pytest
 
-from tests import tflite_files
+from tests.demo.changed_tflite import (
+    with_dynamic_batch,
+    with_flat_input,
+    with_int8_inputs_and_outputs,
+    with_two_inputs,
+)
 from tfcompress.card import Card
 from tfcompress.demo.contract import Demo
 from tfcompress.demo.export import export_demo
 from tfcompress.errors import DataError, FormatError, OutputError, TfCompressError
-from tfcompress.files import sha256
 from tfcompress.tflite.inspection import inspect
 from tools.golden_demo import GOLDEN, LABELS, MEAN, STD, patterns
 
@@ -59,30 +62,33 @@ def test_a_card_of_the_same_bytes_gives_the_accuracy(tmp_path: Path) -> None:
     assert Card.load_beside(tmp_path / "right.tflite").packed_bytes is None  # the user's folder stays as it was
 
 
-def test_a_published_model_with_softmax_is_valid_too(shared_data: Path, tmp_path: Path) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (10, 40, 32, 3)).astype(np.uint8)
-    source = shared_data / "mlperf_tiny" / "ic" / "pretrainedResnet.tflite"
-    words = [f"class {number}" for number in range(10)]
-    demo = _export([source], tmp_path / "demo", images=(pixels, np.arange(10)), labels=words, mean=0, std=1)
-    (model,) = demo.models
-    assert (model.sha256, model.output["scores"]) == (sha256(source), "probabilities")
-    assert model.input == {"shape": [1, 32, 32, 3], "type": "float32", "mean": [0.0] * 3, "std": [1.0] * 3}
+def test_the_channels_of_a_scaling_stand_one_by_one(tmp_path: Path) -> None:
+    demo = _export([_INT8], tmp_path / "demo", mean=[127.5], std=64)
+    assert demo.models[0].input == {"shape": [1, 16, 16, 1], "type": "float32", "mean": [127.5], "std": [64.0]}
     jsonschema.validate(json.loads(demo.to_json()), json.loads(_SCHEMA.read_text()))
 
 
+def test_a_published_model_with_a_dynamic_batch_is_refused(shared_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="has a free axis"):
+        _export([shared_data / "mlperf_tiny" / "ic" / "pretrainedResnet.tflite"], tmp_path / "demo")
+
+
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("change", "message"),
     [
-        (tflite_files.affine_int8, "its input is int8, which not every app can feed. Convert the model with float32"),
-        (tflite_files.free_batch, "its input ?x?x2 has a free axis"),
-        (tflite_files.two_inputs, "has 2 inputs and 2 outputs"),
-        (tflite_files.affine, "its input has the shape 1x2. A demo takes images"),
-        (lambda: b"no flatbuffer at all", "is not a .tflite file"),
-        (lambda: _INT8.read_bytes()[:3000], "model.tflite"),
+        (
+            with_int8_inputs_and_outputs,
+            "its input is int8, which not every app can feed. Convert the model with float32",
+        ),
+        (with_dynamic_batch, "its input ?x16x16x1 has a free axis"),
+        (with_two_inputs, "has 2 inputs and 1 outputs"),
+        (with_flat_input, "its input has the shape 1x256. A demo takes images"),
+        (lambda content: b"no flatbuffer at all", "is not a .tflite file"),
+        (lambda content: content[:3000], "model.tflite"),
     ],
 )
-def test_what_no_app_can_run_is_refused(tmp_path: Path, make: Callable[[], bytes], message: str) -> None:
-    (tmp_path / "model.tflite").write_bytes(make())
+def test_what_no_app_can_run_is_refused(tmp_path: Path, change: Callable[[bytes], bytes], message: str) -> None:
+    (tmp_path / "model.tflite").write_bytes(change(_INT8.read_bytes()))
     with pytest.raises(FormatError, match=re.escape(message)):
         _export([tmp_path / "model.tflite"], tmp_path / "demo")
     assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
@@ -142,6 +148,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     # The interrupt comes when everything but demo.json is there.
     program = (
         "import signal, sys, tfcompress.demo.export as room\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in children of a background job
         "from tests.demo.test_export import _export, _INT8\n"
         "from pathlib import Path\n"
         "room._image = lambda *_: signal.raise_signal(signal.SIGINT)\n"

@@ -44,9 +44,12 @@ def chosen_images(source: Any, labels: Sequence[str], count: int) -> tuple[list[
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray) or not {"x", "y"} <= set(archive.files):
-                raise DataError(f"{path} is no .npz with the arrays x and y. {_ADVICE}")
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise DataError(f"{path} is one array, no .npz with x and y. {_ADVICE}")
+        with archive:
+            if not {"x", "y"} <= set(archive.files):
+                raise DataError(f"{path} has the arrays {', '.join(archive.files)}, and not x and y. {_ADVICE}")
             return archive["x"], archive["y"]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read as images: {error}. {_ADVICE}") from error

@@ -25,7 +25,9 @@ def model_input(pixels: np.ndarray, shape: Sequence[int], mean: Sequence[float],
     target = resampled(cropped(pixels, height, width), height, width)
     if channels == 1:
         target = grey(target)[..., np.newaxis]
-    return ((target - np.asarray(mean, np.float64)) / np.asarray(std, np.float64)).astype(np.float32)
+    scaled = (target - np.asarray(mean, np.float64)) / np.asarray(std, np.float64)
+    with np.errstate(over="ignore"):  # beyond float32 lies infinity, and the model's answer shows it
+        return scaled.astype(np.float32)
 
 
 def cropped(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
