@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from tfcompress.compression import Result, compress
     from tfcompress.conversion.converter import convert
     from tfcompress.conversion.doctor import check_representative
+    from tfcompress.conversion.quantize import quantize
     from tfcompress.demo.contract import Demo
     from tfcompress.demo.export import export_demo
+    from tfcompress.diagnosis.diagnosis import diagnose
+    from tfcompress.diagnosis.repairing import repair
     from tfcompress.errors import TfCompressError
     from tfcompress.models.channels import channel_groups
     from tfcompress.models.folding import fold
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from tfcompress.reporting.report import report
     from tfcompress.runtime.inspection import inspect
     from tfcompress.runtime.session import predict
+    from tfcompress.searching.results import SearchResult
+    from tfcompress.searching.search import search
+    from tfcompress.searching.space import SearchSpace
     from tfcompress.teaching.attention_transfer import AttentionTransfer
     from tfcompress.teaching.beam_search import beam_search
     from tfcompress.teaching.bleu import sentence_bleu
@@ -97,6 +103,8 @@ _HOMES = {
     "RelationalAngle": "tfcompress.teaching.relational",
     "RelationalDistance": "tfcompress.teaching.relational",
     "Result": "tfcompress.compression",
+    "SearchResult": "tfcompress.searching.results",
+    "SearchSpace": "tfcompress.searching.space",
     "SensitivityTable": "tfcompress.transforms.sensitivity_table",
     "SequenceTargets": "tfcompress.teaching.sequences",
     "SimilarityPreserving": "tfcompress.teaching.similarity",
@@ -113,6 +121,7 @@ _HOMES = {
     "check_representative": "tfcompress.conversion.doctor",
     "compress": "tfcompress.compression",
     "convert": "tfcompress.conversion.converter",
+    "diagnose": "tfcompress.diagnosis.diagnosis",
     "export_demo": "tfcompress.demo.export",
     "fold": "tfcompress.models.folding",
     "generate_targets": "tfcompress.teaching.sequences",
@@ -122,8 +131,11 @@ _HOMES = {
     "pack": "tfcompress.packing.packing",
     "predict": "tfcompress.runtime.session",
     "profile": "tfcompress.models.profile",
+    "quantize": "tfcompress.conversion.quantize",
     "read_metadata": "tfcompress.tflite.metadata",
+    "repair": "tfcompress.diagnosis.repairing",
     "report": "tfcompress.reporting.report",
+    "search": "tfcompress.searching.search",
     "sensitivity": "tfcompress.techniques.sensitivity",
     "sentence_bleu": "tfcompress.teaching.bleu",
     "strip": "tfcompress.techniques.technique",
@@ -169,6 +181,8 @@ __all__ = [
     "RelationalAngle",
     "RelationalDistance",
     "Result",
+    "SearchResult",
+    "SearchSpace",
     "SensitivityTable",
     "SequenceTargets",
     "SimilarityPreserving",
@@ -186,6 +200,7 @@ __all__ = [
     "check_representative",
     "compress",
     "convert",
+    "diagnose",
     "export_demo",
     "fold",
     "generate_targets",
@@ -196,8 +211,11 @@ __all__ = [
     "pack",
     "predict",
     "profile",
+    "quantize",
     "read_metadata",
+    "repair",
     "report",
+    "search",
     "sensitivity",
     "sentence_bleu",
     "strip",

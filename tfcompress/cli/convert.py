@@ -1,15 +1,13 @@
 """`tfcompress convert`: a Keras model becomes a proven `.tflite` file."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from tfcompress.card import Card, card_path
-from tfcompress.cli.function import load_function
+from tfcompress.cli.function import samples_from
 from tfcompress.cli.quiet import load_tensorflow
 from tfcompress.conversion.modes import IO_TYPES, MODES
-from tfcompress.errors import DataError
 
 
 @click.command()
@@ -31,6 +29,9 @@ from tfcompress.errors import DataError
     "--against", type=click.Path(path_type=Path), help="The model before compression, for the compression rate."
 )
 @click.option("--scale-check/--no-scale-check", default=True, help="Refuse representative data of a wrong scale.")
+@click.option(
+    "--sparse", is_flag=True, help="Try TFLite's sparse encoding; kept where the file gets smaller or faster."
+)
 @click.option("--require", multiple=True, help='What the file must be, such as "sparsity >= 0.8"; may be repeated.')
 @click.option("--time-limit", default=900.0, show_default=True, type=click.FloatRange(min=1), help="Seconds.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
@@ -45,6 +46,7 @@ def command(
     compare: str | None,
     against: Path | None,
     scale_check: bool,
+    sparse: bool,
     require: tuple[str, ...],
     time_limit: float,
     force: bool,
@@ -65,26 +67,18 @@ def command(
         model,
         output,
         mode=mode,
-        representative=_samples(representative),
+        representative=samples_from(representative),
         io=io,
         batch=batch,
-        compare=_samples(compare),
+        compare=samples_from(compare),
         against=against,
         force=force,
         check_scale=scale_check,
+        sparse=sparse,
         require=require,
         time_limit=time_limit,
     )
     click.echo(card.to_json() if as_json else "\n".join(_lines(card, output, against)))
-
-
-def _samples(source: str | None) -> Any:
-    """The path of an `.npz`, or the user's function."""
-    if source is None or source.endswith(".npz") or Path(source).exists():
-        return source
-    if ":" not in source:
-        raise DataError(f"{source} does not exist. Give the path of an .npz, or package.module:function.")
-    return load_function(source)
 
 
 def _lines(card: Card, output: Path, against: Path | None) -> list[str]:

@@ -45,6 +45,19 @@ def load_function(reference: str) -> Callable[..., Any]:
     return _guarded(reference, function)
 
 
+def samples_from(source: str | None) -> Any:
+    """What an option for samples names: the path of an `.npz`, or the user's function; None where nothing was given.
+
+    Raises:
+        DataError: It is neither.
+    """
+    if source is None or source.endswith(".npz") or Path(source).exists():
+        return source
+    if ":" not in source:
+        raise DataError(f"{source} does not exist. Give the path of an .npz, or package.module:function.")
+    return load_function(source)
+
+
 def _guarded(reference: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, whose own failures become one line that says where in the user's code they happened."""
 

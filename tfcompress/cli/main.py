@@ -15,13 +15,16 @@ _VERBS = {
     "compress": "Apply a recipe to a Keras model.",
     "convert": "Turn a Keras model into a proven .tflite file.",
     "describe": "Put labels, normalization and more into a .tflite, or take them out.",
+    "diagnose": "Say which layers of a .tflite cost accuracy, why, and mend it.",
     "devices": "Show where a file can be measured, and set up the emulated mobile CPUs.",
     "export-demo": "Write the folder that a demo app shows, on a phone or in a browser.",
     "inspect": "Show what is inside a .tflite file.",
     "measure": "Measure the latency of a .tflite file on a device.",
     "pack": "Pack a .tflite file into a .tfz, smaller than any zip.",
     "profile": "Count a model's parameters, MACs and bytes, layer by layer.",
+    "quantize": "Give each layer the bits that cost least within a budget.",
     "report": "Say what a run gained, on one page, from its cards.",
+    "search": "Find the best recipes under a budget.",
     "unpack": "Turn a .tfz back into the .tflite it was made from.",
 }
 

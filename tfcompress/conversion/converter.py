@@ -16,6 +16,7 @@ from tfcompress.conversion.modes import mode_for
 from tfcompress.conversion.proof import measured_difference, proven_card
 from tfcompress.conversion.representative import Samples, collect
 from tfcompress.conversion.signature import Signature, signature_of
+from tfcompress.conversion.sparse import better_of
 from tfcompress.errors import ConversionError, DataError, ModelError, OutputError
 from tfcompress.files import check_output, replacing, sha256
 from tfcompress.models import legacy, tfmot
@@ -41,6 +42,7 @@ def convert(
     against: Any = None,
     force: bool = False,
     check_scale: bool = True,
+    sparse: bool = False,
     require: Sequence[str] = (),
     metadata: Metadata | None = None,
     time_limit: float = 900.0,
@@ -64,8 +66,11 @@ def convert(
             first 100 representative ones, or 16 random ones where there are none.
         against: The model whose float32 parameters the compression rate is held against; by default `model` itself.
         force: Whether an existing file may be replaced.
-        check_scale: Whether representative data of an unmistakably wrong scale is refused, and what is doubtful about it
-            noted; `check_representative` says more.
+        check_scale: Whether representative data of an unmistakably wrong scale is refused, and what is doubtful about
+            it noted; `check_representative` says more.
+        sparse: Whether TFLite's own encoding of kernels with many zeros is tried. It is kept where it makes the file
+            smaller, or faster on this host; what was measured stands among the card's notes. The `.tfz` and the zip of
+            a dense file are mostly smaller.
         require: What the file must be, or nothing is written: `"arithmetic == int8"`, `"sparsity >= 0.8"`,
             `"distinct_values <= 16"`, `"io == int8"`, `"size_bytes <= 50000"` and more, see
             `tfcompress.tflite.promises.Promise`.
@@ -114,6 +119,9 @@ def convert(
             progress.say("TensorFlow's converter is running")
             started, file = time.monotonic(), folder / path.name
             file.write_bytes(converted(source, signature, samples, settings, folder))
+            if sparse:
+                progress.say("trying the sparse encoding")
+                notes.append(_encoded_sparse(file, source, signature, samples, settings))
             facts: dict[str, Any] = {
                 "seconds": round(time.monotonic() - started, 1),
                 "representative_samples": _count(samples),
@@ -129,6 +137,17 @@ def convert(
                 temporary.write_bytes(file.read_bytes())
                 card.save_beside(path)
     return card
+
+
+def _encoded_sparse(
+    file: Path, model: keras.Model, signature: Signature, samples: Samples | None, settings: Settings
+) -> str:
+    """Replaces the file by one with sparse kernels where that pays, and says what was found."""
+    with job_folder() as folder:
+        encoded = replace(settings, sparse=True)
+        content, note = better_of(file, lambda: converted(model, signature, samples, encoded, folder), folder)
+    file.write_bytes(content)
+    return note
 
 
 def _described(file: Path, card: Card, metadata: Metadata | None, model: Any) -> Card:

@@ -20,12 +20,16 @@ _WORKER = "tfcompress.conversion.worker"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a file shall be: its mode, the type of its inputs and outputs, its batch; and the seconds it may take."""
+    """What a file shall be: its mode, the type of its inputs and outputs, its batch; and the seconds it may take.
+
+    `sparse` asks for TFLite's own encoding of kernels with many zeros.
+    """
 
     mode: Mode
     io: str
     batch: int
     time_limit: float
+    sparse: bool = False
 
 
 def converted(
@@ -47,6 +51,7 @@ def converted(
     for i, array in enumerate((samples or {}).values()):
         np.save(folder / f"representative_{i}.npy", array, allow_pickle=False)
     job = {"mode": asdict(settings.mode), "io": settings.io, "batch": settings.batch, "inputs": list(samples or {})}
+    job["sparse"] = settings.sparse
     ending = run(_WORKER, folder, job, time_limit=settings.time_limit)
     if ending.result is None:
         raise conversion_error(model, settings.mode, ending, settings.time_limit)

@@ -26,6 +26,8 @@ def _converted(tf: Any, folder: Path, job: dict[str, Any]) -> bytes:
     converter.target_spec.supported_ops = [getattr(tf.lite.OpsSet, name) for name in mode["operators"]]
     if mode["optimize"]:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if job["sparse"]:
+        converter.optimizations = [*converter.optimizations, tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
     if mode["weights"]:
         converter.target_spec.supported_types = [tf.as_dtype(mode["weights"])]
     if mode["calibrated"]:

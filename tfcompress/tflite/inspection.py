@@ -27,7 +27,8 @@ class TensorFacts:
     Attributes:
         graph: Which graph it belongs to; 0 is the one that runs.
         quantization: `{"scales", "axis", "scale_min", "scale_max", "zero_points"}`: how many scales, along which axis
-            (None: one for the tensor), their range, and the different zero points; None for unquantized tensors.
+            (None: one for the tensor, or by blocks of `"block"` values), their range, and the different zero points;
+            None for unquantized tensors.
         bytes: What the file holds of it.
         constant: Whether the file holds its values.
         kernel: Whether an operator multiplies activations with it (`tfcompress.tflite.kernels`).
@@ -248,13 +249,14 @@ def _tensor_fact(graph: int, tensor: Tensor, values: Values | None, kernel: bool
 def _quantization(quantization: Quantization | None) -> dict[str, Any] | None:
     if quantization is None:
         return None
-    return {
+    facts = {
         "scales": len(quantization.scales),
         "axis": quantization.axis,
         "scale_min": min(quantization.scales),
         "scale_max": max(quantization.scales),
         "zero_points": sorted(set(quantization.zero_points)),
     }
+    return facts | {"block": quantization.block} if quantization.block else facts
 
 
 def _operator_facts(number: int, graph: Graph) -> list[OperatorFacts]:

@@ -7,7 +7,8 @@ Reference:
     tensorflow/compiler/mlir/lite/schema/schema.fbs, TensorFlow 2.21.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -18,16 +19,23 @@ from tfcompress.tflite.flatbuffer import Buffer, Table
 
 _IDENTIFIER = b"TFL3"
 _INTEGER_TYPES = {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
+_BLOCKWISE = 2  # of the union QuantizationDetails
 _WHOLE_TYPES = _INTEGER_TYPES | {"float16", "float32", "float64", "bool"}
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """How stored integers mean real values: `scale * (stored - zero point)`, per tensor or along `axis`."""
+    """How stored integers mean real values: `scale * (stored - zero point)`.
+
+    Attributes:
+        scales: One for the tensor, one for each place along `axis`, or one for each `block` of the last axis.
+        block: How many values share a scale; 0 where blocks play no part.
+    """
 
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     axis: int | None
+    block: int = 0
 
 
 @dataclass(frozen=True)
@@ -169,7 +177,12 @@ def _operator_name(table: Table) -> tuple[str, bool]:
 
 
 def _graph(table: Table, buffers: list[memoryview], codes: list[tuple[str, bool]]) -> Graph:
-    tensors = tuple(_tensor(i, item, buffers) for i, item in enumerate(table.tables(0)))
+    tables = table.tables(0)
+    plain = [_tensor(i, item, buffers) for i, item in enumerate(tables)]
+    tensors = tuple(
+        replace(tensor, quantization=_blockwise(item, plain)) if tensor.quantization is None else tensor
+        for tensor, item in zip(plain, tables, strict=True)
+    )
     operators = []
     for item in table.tables(3):
         name, custom = codes[_checked(item, item.scalar(0, "I"), len(codes), "operator code")]
@@ -206,6 +219,23 @@ def _quantization(table: Table | None) -> Quantization | None:
     zero_points = table.numbers(3, "i8")
     axis = table.scalar(6, "i") if len(scales) > 1 else None
     return Quantization(tuple(scales.tolist()), tuple(zero_points.tolist()) or (0,), axis)
+
+
+def _blockwise(table: Table, tensors: Sequence[Tensor]) -> Quantization | None:
+    """The quantization of a tensor by blocks, whose scales are another tensor; None where there are no blocks."""
+    quantization = table.table(4)
+    details = quantization.table(5) if quantization and quantization.scalar(4, "B") == _BLOCKWISE else None
+    if details is None:
+        return None
+    scales = tensors[_checked(details, max(details.scalar(0, "i"), 0), len(tensors), "tensor")]
+    dtype = numpy_type(scales.type)
+    if dtype is None or dtype.kind != "f" or not len(scales.data) or len(scales.data) % dtype.itemsize:
+        return None
+    values = np.frombuffer(scales.data, dtype.newbyteorder("<")).astype(float)
+    if not np.isfinite(values).all():
+        raise FormatError(f"{table.buffer.name} is damaged: it has a scale that is not a number. Convert it again.")
+    table.buffer.check(0, 0, visited=len(values))  # many tensors may name the same scales
+    return Quantization(tuple(values.tolist()), (0,), None, max(details.scalar(2, "i"), 0))
 
 
 def _signature(table: Table, graphs: tuple[Graph, ...]) -> Signature:
