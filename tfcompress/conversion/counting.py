@@ -71,19 +71,33 @@ def sample_curve(
 
 
 def enough_samples(curve: Sequence[CurvePoint]) -> int | None:
-    """The least number from which on the error is below 3 %, or within one decibel of what all samples give.
+    """The least number that no larger one betters by a decibel, or with which the error is below 3 % already.
 
     Args:
         curve: Points by rising number of samples.
 
     Returns:
-        The number, or None where the last step still moved it, or there are fewer than two points.
+        The number, or None where the last step still bettered it, or there are fewer than two points.
 
     Example:
         >>> enough_samples([CurvePoint(10, 20.0, 19.0), CurvePoint(20, 25.1, 25.0), CurvePoint(50, 25.3, 25.3)])
         20
         >>> enough_samples([CurvePoint(10, 20.0, 19.0), CurvePoint(20, 25.1, 25.0)])
     """
-    settled = [abs(point.snr_db - curve[-1].snr_db) < _SETTLED_DB or point.worst_db > _FINE_DB for point in curve]
-    first = next((i for i in range(len(settled)) if all(settled[i:])), len(settled))
-    return curve[first].samples if first < len(curve) - 1 else None
+    for number, point in enumerate(curve[:-1]):
+        best = max(later.snr_db for later in curve[number + 1 :])
+        if best - point.snr_db < _SETTLED_DB or point.worst_db > _FINE_DB:
+            return point.samples
+    return None
+
+
+def loss_by_more(curve: Sequence[CurvePoint]) -> float:
+    """How many decibels the most samples give away against the number with the least error; 0 or more.
+
+    Every sample can only widen a range. Where that costs more than what it no longer cuts off, more are worse.
+
+    Example:
+        >>> loss_by_more([CurvePoint(10, 20.0, 19.0), CurvePoint(20, 25.0, 25.0), CurvePoint(50, 21.0, 21.0)])
+        4.0
+    """
+    return max((point.snr_db for point in curve), default=0.0) - curve[-1].snr_db if curve else 0.0

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcompress.conversion.counting import CurvePoint, enough_samples, sample_curve
+from tfcompress.conversion.counting import CurvePoint, enough_samples, loss_by_more, sample_curve
 from tfcompress.conversion.representative import MOST_SAMPLES, Samples, collect, taken
 from tfcompress.conversion.scale import scale_notes
 from tfcompress.conversion.signature import signature_of
@@ -24,6 +24,7 @@ _TAIL_IS_LONG = 4.0  # times
 _MOST_ROWS = 10
 _SHARE_OF_DUPLICATES = 0.1
 _BITS = 8
+_WORSE_DB = 1.0
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,11 @@ def check_representative(
     if curve and enough is None:
         doubtful.append(
             f"The error of the outputs still moves from {curve[-2].samples} to {curve[-1].samples} samples. Give more."
+        )
+    if (loss := loss_by_more(curve)) > _WORSE_DB:
+        doubtful.append(
+            f"More samples make it worse, by {loss:.1f} dB up to {curve[-1].samples}: each can only widen a range. "
+            "Fewer are no cure; tfc.RangeSetting or tfc.Equalization is."
         )
     return Checkup(count, (), (*doubtful, *_advice(tensors)), tensors, curve, enough)
 

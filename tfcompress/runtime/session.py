@@ -56,13 +56,13 @@ def predict(
         >>> predict("phone.tflite", images).argmax(axis=-1)  # doctest: +SKIP
         array([7, 2, 1])
     """
-    source, arrays, names = existing(path), *_arrays(inputs)
+    source, arrays, names = existing(path), *given_arrays(inputs)
     job = {"work": "predict", "path": str(source), "threads": _positive(threads, "threads")}
     with job_folder() as folder:
         for i, array in enumerate(arrays):
             np.save(folder / f"input_{i}.npy", array, allow_pickle=False)
         ending = run(_WORKER, folder, job | {"inputs": len(arrays), "names": names}, time_limit=time_limit)
-        result = _checked(ending, source, time_limit)
+        result = checked(ending, source, time_limit)
         outputs = [np.load(folder / f"output_{i}.npy", allow_pickle=False) for i in range(result["outputs"])]
     return outputs[0] if len(outputs) == 1 else outputs
 
@@ -98,7 +98,7 @@ def latencies(
     job = {"work": "time", "path": str(source), "threads": _positive(threads, "threads"), "seed": seed}
     job |= {"runs": _positive(runs, "runs"), "warmup": warmup}
     with job_folder() as folder:
-        result = _checked(run(_WORKER, folder, job, time_limit=time_limit), source, time_limit)
+        result = checked(run(_WORKER, folder, job, time_limit=time_limit), source, time_limit)
     return np.array(result["milliseconds"])
 
 
@@ -121,7 +121,7 @@ def backends(path: str | Path, *, time_limit: float = 120.0) -> tuple[str, ...]:
     source = existing(path)
     job = {"work": "backends", "path": str(source), "threads": 1}
     with job_folder() as folder:
-        result = _checked(run(_WORKER, folder, job, time_limit=time_limit), source, time_limit)
+        result = checked(run(_WORKER, folder, job, time_limit=time_limit), source, time_limit)
     return tuple(result["backends"])
 
 
@@ -137,7 +137,7 @@ def existing(path: str | Path) -> Path:
     return source
 
 
-def _arrays(inputs: Any) -> tuple[list[np.ndarray], list[str] | None]:
+def given_arrays(inputs: Any) -> tuple[list[np.ndarray], list[str] | None]:
     """The arrays that were given, and their names where a mapping was."""
     names = None
     if isinstance(inputs, Mapping):
@@ -173,7 +173,7 @@ def _positive(number: int, name: str) -> int:
     return number
 
 
-def _checked(ending: Ending, path: Path, time_limit: float) -> dict[str, Any]:
+def checked(ending: Ending, path: Path, time_limit: float) -> dict[str, Any]:
     """The child's result, or the error that its end amounts to."""
     if ending.result is not None:
         return ending.result

@@ -17,7 +17,7 @@ _QUANTIZED = {np.dtype(np.int8), np.dtype(np.uint8), np.dtype(np.int16)}
 def main(folder: Path) -> None:
     """Does the job that lies in `folder`: loads the file, then predicts or takes times."""
     job = read_job(folder)
-    _limit_resources()
+    limit_resources()
     with stage(folder, "load"):
         from ai_edge_litert.interpreter import Interpreter
 
@@ -72,7 +72,7 @@ def _fits(values: np.ndarray, dtype: np.dtype) -> bool:
     return bool(np.array_equal(values, np.rint(values)) and limits.min <= values.min() <= values.max() <= limits.max)
 
 
-def _limit_resources() -> None:
+def limit_resources() -> None:
     """Keeps a hostile file from eating the machine's memory and from leaving a core file."""
     import resource
 
@@ -87,9 +87,9 @@ def _predict(interpreter: Any, job: dict[str, Any], folder: Path) -> dict[str, A
     """Runs all samples, in the file's batch size, and writes `output_<i>.npy`."""
     with stage(folder, "input"):
         arrays = [np.load(folder / f"input_{i}.npy", allow_pickle=False) for i in range(job["inputs"])]
-        ordered = _in_file_order(interpreter, arrays, job["names"])
+        ordered = in_file_order(interpreter, arrays, job["names"])
         shapes = [
-            _shape_for(details, array) for details, array in zip(interpreter.get_input_details(), ordered, strict=True)
+            shape_for(details, array) for details, array in zip(interpreter.get_input_details(), ordered, strict=True)
         ]
         for details, shape in zip(interpreter.get_input_details(), shapes, strict=True):
             if tuple(details["shape"]) != shape:
@@ -104,7 +104,7 @@ def _predict(interpreter: Any, job: dict[str, Any], folder: Path) -> dict[str, A
     samples = len(stored[0])
     for start in range(0, samples, batch):
         for array, details, shape in zip(stored, inputs, shapes, strict=True):
-            interpreter.set_tensor(details["index"], _filled(array[start : start + batch], batch).reshape(shape))
+            interpreter.set_tensor(details["index"], filled(array[start : start + batch], batch).reshape(shape))
         interpreter.reset_all_variables()  # else a recurrent file goes on from the sample before
         interpreter.invoke()
         for part, details in zip(collected, outputs, strict=True):
@@ -114,7 +114,7 @@ def _predict(interpreter: Any, job: dict[str, Any], folder: Path) -> dict[str, A
     return {"outputs": len(outputs)}
 
 
-def _in_file_order(interpreter: Any, arrays: list[np.ndarray], names: Sequence[str] | None) -> list[np.ndarray]:
+def in_file_order(interpreter: Any, arrays: list[np.ndarray], names: Sequence[str] | None) -> list[np.ndarray]:
     """The arrays in the order of the file's inputs; `names` are those of its signature or of its tensors."""
     details = interpreter.get_input_details()
     if len(arrays) != len(details):
@@ -136,7 +136,7 @@ def _in_file_order(interpreter: Any, arrays: list[np.ndarray], names: Sequence[s
     return [given[position] for position in range(len(details))]
 
 
-def _shape_for(details: dict[str, Any], samples: np.ndarray) -> tuple[int, ...]:
+def shape_for(details: dict[str, Any], samples: np.ndarray) -> tuple[int, ...]:
     """The shape to run an input in: the file's own, with free axes taken from the samples and a free batch of 1."""
     fixed = tuple(int(size) for size in details["shape"])
     free = tuple(int(size) for size in details["shape_signature"]) or fixed
@@ -156,7 +156,7 @@ def _size(samples: np.ndarray, axis: int) -> int:
     return samples.shape[axis] if axis < samples.ndim else -1
 
 
-def _filled(part: np.ndarray, batch: int) -> np.ndarray:
+def filled(part: np.ndarray, batch: int) -> np.ndarray:
     """The last part is filled up to the batch with its own last sample."""
     missing = batch - len(part)
     return part if missing == 0 else np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
