@@ -9,6 +9,7 @@ TfCompressError
 │   └── PromiseError            a file that is not what it was required to be
 ├── FormatError             a file that is not what it claims to be
 ├── DeviceError             a measurement that cannot be made here
+├── SearchError             a search that cannot begin or go on, or found nothing
 ├── OutputError             a file that cannot be written
 └── MissingPackageError     an optional package that is not installed
 """
@@ -57,6 +58,10 @@ class FormatError(TfCompressError):
 
 class DeviceError(TfCompressError):
     """A device or runtime on which a file could not be run or measured."""
+
+
+class SearchError(TfCompressError):
+    """A search that cannot begin or go on: its folder, its processes, its cluster, its storage."""
 
 
 class OutputError(TfCompressError):

@@ -1,0 +1,1 @@
+"""Finds recipes under a budget: what is proposed, what is refused unseen, what is trained, and where."""

@@ -1,0 +1,149 @@
+"""One trial: a recipe trained, converted, packed and measured in a folder of its own, and what became of it."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfcompress.benchmark.measurement import measure
+from tfcompress.card import Card
+from tfcompress.compression import Evaluate, Fit, compress
+from tfcompress.conversion.converter import convert
+from tfcompress.errors import first_line
+from tfcompress.files import write_text
+from tfcompress.models.loading import load
+from tfcompress.packing.packing import pack
+from tfcompress.recipe import Recipe
+from tfcompress.searching.budget import Budget
+
+FILE = "model.tflite"
+_OUTCOME = "outcome.json"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all trials of a search share, and processes hand to each other.
+
+    Attributes:
+        fit: The user's training.
+        evaluate: Gives the accuracy of a plain model.
+        evaluate_file: Gives the accuracy of a written file; None where the model's counts.
+        representative: Samples for conversion.
+    """
+
+    fit: Fit
+    evaluate: Evaluate
+    evaluate_file: Callable[[Path], float] | None
+    representative: Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial's settings, as JSON values.
+
+    Attributes:
+        number: Of the trial.
+        recipe: TOML text, empty for a trial that only converts.
+        model: The file of the model before compression.
+        mode: The mode of conversion.
+        budget: The limits of costs, which say what is to be measured.
+        seed: For everything random.
+        data: The text that names data and settings.
+    """
+
+    number: int
+    recipe: str
+    model: str
+    mode: str
+    budget: dict[str, float]
+    seed: int
+    data: str
+
+    @property
+    def key(self) -> str:
+        """Names what an outcome was made from; the folder the model lies in makes no difference."""
+        content = asdict(self) | {"model": Path(self.model).name}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial: its figures, or why there are none.
+
+    Attributes:
+        number: Of the trial.
+        figures: Those of the budget, and the accuracy; None where the trial failed.
+        why: What went wrong; empty where nothing did.
+        seconds: How long it took.
+    """
+
+    number: int
+    figures: dict[str, float] | None
+    why: str = ""
+    seconds: float = 0.0
+
+    def to_json(self) -> str:
+        """The outcome as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Outcome":
+        """Reads an outcome back."""
+        return cls(**json.loads(text))
+
+
+def run_trial(job: Job, work: Work, folder: Path) -> Outcome:
+    """Runs a trial in its folder; one that was finished there before is not run again.
+
+    Whatever goes wrong, in the user's own code too, is the outcome of this trial and not the end of the search.
+    """
+    kept = _kept(job, folder)
+    if kept is not None:
+        return kept
+    started = time.monotonic()
+    try:
+        figures = _figures(job, work, folder)
+        outcome = Outcome(job.number, figures, seconds=time.monotonic() - started)
+        write_text(folder / _OUTCOME, json.dumps({"key": job.key, "outcome": asdict(outcome)}, indent=2))
+    except Exception as error:  # noqa: BLE001 - a fit of the user's may raise anything
+        why = f"{type(error).__name__}: {first_line(error)}"
+        outcome = Outcome(job.number, None, why, time.monotonic() - started)
+    return outcome
+
+
+def _kept(job: Job, folder: Path) -> Outcome | None:
+    try:
+        content = json.loads((folder / _OUTCOME).read_text(encoding="utf-8"))
+        return Outcome(**content["outcome"]) if content["key"] == job.key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _figures(job: Job, work: Work, folder: Path) -> dict[str, float]:
+    """Trains, converts, packs and measures; the card beside the file has it all."""
+    original, path, budget = load(job.model), folder / FILE, Budget(job.budget)
+    model, accuracy = original, None
+    if job.recipe:
+        recipe = Recipe.from_toml(job.recipe)
+        result = compress(
+            original, recipe, work.fit, folder, evaluate=work.evaluate, seed=job.seed, data=job.data, baseline=False
+        )
+        model, accuracy = result.model, result.steps[-1].card.accuracy
+    else:
+        keras.utils.set_random_seed(job.seed)
+    convert(model, path, mode=job.mode, representative=work.representative, against=original, force=True)
+    pack(path, path.with_suffix(".tfz"), force=True)
+    if work.evaluate_file is not None:
+        accuracy = work.evaluate_file(path)
+    elif not job.recipe:
+        accuracy = work.evaluate(model)
+    card = replace(Card.load_beside(path), accuracy=accuracy)
+    card.save_beside(path)
+    for device in budget.devices:
+        card = measure(path, device)  # adds to the card beside the file
+    return budget.figures(card)

@@ -1,0 +1,43 @@
+"""A process that runs trials, one after another: `python -m tfcompress.searching.worker WORK`.
+
+Each line on stdin is `FOLDER<tab>JOB`; each line it answers on stdout is an outcome. It ends as soon as stdin does, so
+that it never outlives who started it. What a trial prints goes to `log.txt` in its folder.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+
+import cloudpickle
+
+from tfcompress.searching.trial import Job, run_trial
+
+
+def main() -> None:
+    """Reads lines and answers them until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever else is printed must not be taken for an answer
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    work = cloudpickle.loads(Path(sys.argv[1]).read_bytes())  # written by the search itself, in its own folder
+    while True:
+        folder, _, job = lines.get().partition("\t")
+        with (Path(folder) / "log.txt").open("ab") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        outcome = run_trial(Job(**json.loads(job)), work, Path(folder))
+        answers.write(outcome.to_json() + "\n")
+        answers.flush()
+
+
+def _read(lines: "queue.SimpleQueue[str]") -> None:
+    for line in os.fdopen(0, "r", encoding="utf-8"):
+        lines.put(line.rstrip("\n"))
+    os._exit(0)  # the one who started this is gone, or has what it wanted
+
+
+if __name__ == "__main__":
+    main()
