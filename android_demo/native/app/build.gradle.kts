@@ -1,3 +1,5 @@
+import javax.inject.Inject
+
 plugins {
     alias(libs.plugins.android.application)
     alias(libs.plugins.kotlin.compose)
@@ -62,8 +64,8 @@ abstract class DemoAssets : DefaultTask() {
     }
 }
 
-// The folder that tfcompress export-demo wrote: -Pdemo=FOLDER, or android_demo/demo.
-val demoFolder = providers.gradleProperty("demo").orElse("../demo")
+// The folder that tfcompress export-demo wrote: -Pdemo=FOLDER, or what tools/demo made.
+val demoFolder = providers.gradleProperty("demo").orElse("../../runs/demo/app")
 
 androidComponents {
     onVariants { variant ->

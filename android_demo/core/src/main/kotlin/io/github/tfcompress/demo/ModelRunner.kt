@@ -7,7 +7,7 @@ enum class Accelerator { CPU, GPU }
 
 /** A loaded model that turns one input into one output; used by one thread at a time. */
 interface ModelRunner : AutoCloseable {
-    /** What computes every operator of the model. */
+    /** What the whole model was compiled for. */
     val accelerator: Accelerator
 
     /** How many threads compute on the CPU; null where that is not known. */
