@@ -221,7 +221,9 @@ def main(output: Path, folder: Path | None) -> None:
     report = f"{table(stages)}\n\n{emulated(stages)}\n\n{in_words(stages)}"
     write_text(output / "table.txt", report + "\n")
     click.echo(report)
-    click.echo(f"{time.monotonic() - started:.0f} s; files and their cards are in {output}, and an app's in {output / 'app'}", err=True)
+    tfc.report(output, output / "report.html")
+    where = f"files and their cards are in {output}, an app's in {output / 'app'}, and all of it in report.html"
+    click.echo(f"{time.monotonic() - started:.0f} s; {where}", err=True)
     if broken := broken_promises(stages):
         sys.exit(f"tools/demo: {'; '.join(broken)}")
 

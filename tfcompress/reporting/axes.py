@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _LOG_FROM, _LOG_TO = 20, 1e15  # largest over smallest value, between which equal ratios get equal lengths
-_MOST_TICKS = 6
+_MOST_TICKS, _MOST_DIGITS = 6, 12
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def axis_for(values: Sequence[float], start: float, end: float) -> Axis:
     return Axis(max(below, 0.0) if low >= 0 else below, high + room, start, end, logarithmic=False)
 
 
-def short(value: float) -> str:
-    """A number for an axis or a bar.
+def short(value: float, digits: int = 3) -> str:
+    """A number for an axis or a bar, to a few digits.
 
     Example:
         >>> [short(x) for x in (0.00012, 0.125, 17, 1234, 1_727_316, 2.5e9)]
@@ -79,8 +79,23 @@ def short(value: float) -> str:
     """
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
+            return f"{value / size:.{digits}g}{unit}"
+    return f"{value:.{digits}g}"
+
+
+def told_apart(values: Sequence[float]) -> list[str]:
+    """The numbers of an axis with as many digits as it takes to tell neighbours apart.
+
+    Example:
+        >>> told_apart([0.9918, 0.9919, 0.992]), told_apart([0.5, 1])
+        (['0.9918', '0.9919', '0.992'], ['0.5', '1'])
+    """
+    texts = [short(value) for value in values]
+    for digits in range(4, _MOST_DIGITS):
+        if len(set(texts)) == len(values):
+            break
+        texts = [short(value, digits) for value in values]
+    return texts
 
 
 def _nice(step: float) -> float:

@@ -45,8 +45,7 @@ def to_html(runs: Sequence[Run], against: str | None = None) -> str:
         parts=[_part(number, run, against) for number, run in enumerate(runs)],
         side_by_side=side_by_side(runs) if len(runs) > 1 else None,
         plots=plots.pareto_plots(runs),
-        width=plots.WIDTH,
-        height=plots.HEIGHT,
+        sheet=plots,
         version=__version__,
     )
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfcompress.pareto import front
-from tfcompress.reporting.axes import Axis, axis_for, short
+from tfcompress.reporting.axes import Axis, axis_for, told_apart
 from tfcompress.reporting.comparing import download_key
 from tfcompress.reporting.figures import columns
 from tfcompress.reporting.runs import Curve, Run, Stage
 
 WIDTH, HEIGHT = 360, 260  # of the drawing; small, so that its text can be read on a phone
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 10, 38
+LEFT, RIGHT, TOP, BOTTOM = 50, 12, 10, 38  # of it, around the points
 _MOST_CURVES = 8
 
 
@@ -125,11 +125,12 @@ def _pareto(runs: Sequence[Run], points: list[tuple[int, Stage]], key: str, titl
 
 
 def _axes(xs: Sequence[float], ys: Sequence[float]) -> tuple[Axis, Axis]:
-    return axis_for(xs, _LEFT, WIDTH - _RIGHT), axis_for(ys, HEIGHT - _BOTTOM, _TOP)
+    return axis_for(xs, LEFT, WIDTH - RIGHT), axis_for(ys, HEIGHT - BOTTOM, TOP)
 
 
 def _ticks(axis: Axis) -> tuple[Tick, ...]:
-    return tuple(Tick(axis.at(value), short(value)) for value in axis.ticks())
+    values = axis.ticks()
+    return tuple(Tick(axis.at(value), text) for value, text in zip(values, told_apart(values), strict=True))
 
 
 def _tip(run: Run, stage: Stage, key: str, title: str) -> str:

@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from tfcompress.errors import MissingPackageError, SearchError, first_line
 from tfcompress.files import replacing
+from tfcompress.searching.jobs import Job, Outcome
 from tfcompress.searching.local import Worker
-from tfcompress.searching.trial import Job, Outcome
 from tfcompress.work_folders import work_folder
 
 _RETRIES = 3  # of a trial whose node was lost
@@ -115,12 +116,15 @@ def _run_on_node(shared: dict[str, bytes], job: Job, time_limit: float, threads:
     """In a task: the trial in a folder of its own, and what is kept of it."""
     place = _on_this_node(shared)
     with work_folder() as folder:
-        worker = Worker(place / "work", time_limit, threads)
-        try:
-            outcome = worker.run(replace(job, model=str(place / Path(job.model).name)), folder / "trial")
-        finally:
-            worker.stop()
+        here = replace(job, model=str(place / Path(job.model).name))
+        outcome = _worker(place / "work", time_limit, threads).run(here, folder / "trial")
         return outcome, _packed(folder / "trial")
+
+
+@lru_cache(maxsize=1)
+def _worker(work: Path, time_limit: float, threads: int) -> Worker:
+    """The process that runs trials for one of Ray's, which Ray uses for many tasks; it ends with it."""
+    return Worker(work, time_limit, threads)
 
 
 def _on_this_node(shared: dict[str, bytes]) -> Path:

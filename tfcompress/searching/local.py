@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-from tfcompress.searching.trial import Job, Outcome
+from tfcompress.searching.jobs import Job, Outcome
 
 _TRIALS_OF_A_PROCESS = 20  # TensorFlow's memory grows with every model that was trained
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]

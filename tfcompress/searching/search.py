@@ -17,6 +17,7 @@ from tfcompress.models.surgery import copy
 from tfcompress.progress import Task, task
 from tfcompress.searching.budget import Budget
 from tfcompress.searching.cluster import Needs, ray_cluster
+from tfcompress.searching.jobs import Job, Outcome
 from tfcompress.searching.knowledge import Knowledge, measure_knowledge
 from tfcompress.searching.local import local_workers
 from tfcompress.searching.places import check_same, held
@@ -26,7 +27,7 @@ from tfcompress.searching.results import SearchResult, Trial
 from tfcompress.searching.space import Choice, SearchSpace, recipe_for
 from tfcompress.searching.structures import Structures, converter
 from tfcompress.searching.study import Study
-from tfcompress.searching.trial import Job, Outcome, Work
+from tfcompress.searching.trial import Work
 
 EXECUTORS = ("local", "ray")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tfcompress.errors import MissingPackageError, SearchError, first_line
 from tfcompress.searching.budget import Budget
+from tfcompress.searching.jobs import Outcome
 from tfcompress.searching.space import Choice, SearchSpace
-from tfcompress.searching.trial import Outcome
 
 if TYPE_CHECKING:
     import optuna

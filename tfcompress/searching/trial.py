@@ -1,6 +1,5 @@
 """One trial: a recipe trained, converted, packed and measured in a folder of its own, and what became of it."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from tfcompress.models.loading import load
 from tfcompress.packing.packing import pack
 from tfcompress.recipe import Recipe
 from tfcompress.searching.budget import Budget
+from tfcompress.searching.jobs import Job, Outcome
 
 FILE = "model.tflite"
 _OUTCOME = "outcome.json"
@@ -40,61 +40,6 @@ class Work:
     evaluate: Evaluate
     evaluate_file: Callable[[Path], float] | None
     representative: Any
-
-
-@dataclass(frozen=True)
-class Job:
-    """One trial's settings, as JSON values.
-
-    Attributes:
-        number: Of the trial.
-        recipe: TOML text, empty for a trial that only converts.
-        model: The file of the model before compression.
-        mode: The mode of conversion.
-        budget: The limits of costs, which say what is to be measured.
-        seed: For everything random.
-        data: The text that names data and settings.
-    """
-
-    number: int
-    recipe: str
-    model: str
-    mode: str
-    budget: dict[str, float]
-    seed: int
-    data: str
-
-    @property
-    def key(self) -> str:
-        """Names what an outcome was made from; the folder the model lies in makes no difference."""
-        content = asdict(self) | {"model": Path(self.model).name}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a trial: its figures, or why there are none.
-
-    Attributes:
-        number: Of the trial.
-        figures: Those of the budget, and the accuracy; None where the trial failed.
-        why: What went wrong; empty where nothing did.
-        seconds: How long it took.
-    """
-
-    number: int
-    figures: dict[str, float] | None
-    why: str = ""
-    seconds: float = 0.0
-
-    def to_json(self) -> str:
-        """The outcome as one line of JSON."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Outcome":
-        """Reads an outcome back."""
-        return cls(**json.loads(text))
 
 
 def run_trial(job: Job, work: Work, folder: Path) -> Outcome:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import cloudpickle
 
-from tfcompress.searching.trial import Job, run_trial
+from tfcompress.searching.jobs import Job
+from tfcompress.searching.trial import run_trial
 
 
 def main() -> None:
