@@ -42,20 +42,24 @@ def _assert_monotone(found: Quantized) -> None:
     assert levels == sorted(set(levels), reverse=True)
 
 
-def test_a_budget_of_bytes_is_kept_by_a_file_that_is_what_its_card_says(
+def test_the_smallest_file_is_what_its_card_says(
     converted: Callable[..., Converted], samples: np.ndarray, tmp_path: Path
 ) -> None:
     float_file, path = converted("float32").path, tmp_path / "x.tflite"
-    found = quantize(float_file, path, representative=samples, max_bytes=5000)
+    found = quantize(float_file, path, representative=samples, min_snr_db=-100, every=tmp_path / "every")
     _assert_monotone(found)
     assert found.card == Card.load_beside(path)
-    assert found.card.size_bytes == path.stat().st_size == found.chosen.bytes <= 5000
+    assert found.card.size_bytes == path.stat().st_size == found.chosen.bytes
+    files = {point.bytes: tmp_path / "every" / f"{point.bytes}.tflite" for point in found.points}
+    assert {size: file.stat().st_size for size, file in files.items()} == {size: size for size in files}
+    assert path.read_bytes() == files[min(files)].read_bytes()
     jsonschema.validate(json.loads(found.card.to_json()), json.loads(_SCHEMA.read_text(encoding="utf-8")))
     facts = inspect(path)
     assert facts.arithmetic == "int8 throughout"
     assert {port["type"] for port in (*facts.inputs, *facts.outputs)} == {"float32"}
     kernels = {kernel.shape: kernel.type for kernel in facts.kernels}
     assert kernels[1, 3, 3, 3] == "int8"  # LiteRT has no int4 depthwise convolution
+    assert "int4" in kernels.values()
     outputs, expected = predict(path, samples), predict(float_file, samples)
     assert isinstance(outputs, np.ndarray)
     measured = 10 * np.log10((expected**2).sum() / ((outputs - expected) ** 2).sum())
@@ -74,7 +78,6 @@ def test_a_budget_of_bytes_is_kept_by_a_file_that_is_what_its_card_says(
         ({"activations": "int16"}, {"int4"}, "int16 throughout"),
         ({"activations": "int8", "method": "mse"}, {"int4"}, "int8 throughout"),
         ({"activations": "int8", "method": "octav"}, {"int4"}, "int8 throughout"),
-        ({"activations": "dynamic", "method": "gptq"}, {"int4"}, "hybrid throughout"),
     ],
 )
 def test_int4_weights_in_every_way_of_computing(
@@ -90,9 +93,9 @@ def test_int4_weights_in_every_way_of_computing(
 
 
 @pytest.mark.slow
-def test_gptq_and_blocks_are_better_than_rounding_by_channels(dense: Path, tmp_path: Path) -> None:
+def test_blocks_and_fitted_scales_are_better_than_channels(dense: Path, tmp_path: Path) -> None:
     levels = {}
-    for name, settings in {"nearest": {}, "gptq": {"method": "gptq"}, "block": {"block": 32}}.items():
+    for name, settings in {"nearest": {}, "octav": {"method": "octav"}, "block": {"block": 32}}.items():
         found = quantize(
             dense,
             tmp_path / f"{name}.tflite",
@@ -102,7 +105,7 @@ def test_gptq_and_blocks_are_better_than_rounding_by_channels(dense: Path, tmp_p
             **settings,
         )
         levels[name] = found.chosen.snr_db
-    assert levels["gptq"] > levels["nearest"] + 1
+    assert levels["octav"] > levels["nearest"]
     assert levels["block"] > levels["nearest"]
 
 
@@ -133,6 +136,14 @@ def test_an_error_budget_raises_layers_to_int16_or_float(dense: Path, tmp_path: 
 def test_settings_that_cannot_be_are_refused_before_the_long_work(tmp_path: Path, settings: dict, message: str) -> None:
     with pytest.raises(ConversionError, match=message):
         quantize("nothing.tflite", tmp_path / "x.tflite", **settings)
+
+
+def test_kernels_keep_a_scale_for_each_channel(
+    converted: Callable[..., Converted], samples: np.ndarray, tmp_path: Path
+) -> None:
+    quantize(converted("float32").path, tmp_path / "x.tflite", precisions=["int8"], representative=samples)
+    scales = [kernel.quantization["scales"] for kernel in inspect(tmp_path / "x.tflite").kernels if kernel.quantization]
+    assert sorted(scales) == [3, 3, 4]
 
 
 def test_integer_activations_need_samples(converted: Callable[..., Converted], tmp_path: Path) -> None:

@@ -231,6 +231,7 @@ def test_what_does_not_fit_the_file_is_refused(affine: Path, metadata: Metadata,
         ({"labels": ("a\nb",)}, "one line"),
         ({"mean": (1.0,)}, "as many means"),
         ({"mean": (1.0,), "std": (0.0,)}, "above 0"),
+        ({"mean": (float("nan"),), "std": (1.0,)}, "as many means"),
         ({"parent": "abc"}, "64 hexadecimal digits"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a float `.tflite` computes on samples: outputs, the extremes of each tensor, second moments of dense inputs."""
+"""What a `.tflite` computes on samples: its outputs, and the extremes of each tensor."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from tfcompress.runtime.worker import dequantize, quantize
+from tfcompress.tflite.reading import parse
 
-Statistics = dict[str, dict[str, Any]]
-"""By tensor: `min` and `max` over the samples, and for dense inputs `hessian`, 2/N X^T X, with `num_samples`."""
+Statistics = dict[str, dict[str, np.ndarray]]
+"""By tensor: `min` and `max` over the samples, each of shape (1,)."""
 
 
 def outputs_of(content: bytes, samples: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -30,8 +31,10 @@ def outputs_of(content: bytes, samples: Sequence[np.ndarray]) -> list[np.ndarray
     return [np.stack(part) for part in found]
 
 
-def statistics(content: bytes, samples: Sequence[np.ndarray], dense: frozenset[int]) -> Statistics:
-    """The extremes of every float tensor over the samples, by tensor name.
+def statistics(content: bytes, samples: Sequence[np.ndarray]) -> Statistics:
+    """The extremes of every computed float tensor over the samples, by tensor name.
+
+    Constants are left out: litert-quantizer would give a kernel with extremes one scale instead of one a channel.
 
     litert-quantizer 0.11's own calibration averages extremes with a factor of 0.95, so that with few samples the first
     one sets the ranges; here they are the extremes themselves.
@@ -39,7 +42,6 @@ def statistics(content: bytes, samples: Sequence[np.ndarray], dense: frozenset[i
     Args:
         content: The bytes of a float `.tflite`.
         samples: Each input's samples, in the file's order.
-        dense: Tensors whose second moments are wanted too.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -50,26 +52,22 @@ def statistics(content: bytes, samples: Sequence[np.ndarray], dense: frozenset[i
         experimental_preserve_all_tensors=True,
     )
     interpreter.allocate_tensors()
-    tensors = [item for item in interpreter.get_tensor_details() if item["dtype"] == np.float32 and item["name"]]
+    computed = {tensor.index for tensor in parse(content, "the float file").graphs[0].tensors if not tensor.constant}
+    tensors = [
+        item
+        for item in interpreter.get_tensor_details()
+        if item["dtype"] == np.float32 and item["name"] and item["index"] in computed
+    ]
     found: Statistics = {}
     for number in range(len(samples[0])):
         _run(interpreter, samples, number)
         for item in tensors:
             values = interpreter.get_tensor(item["index"])
             if values.size:
-                _see(found.setdefault(item["name"], {}), values, item["index"] in dense)
+                seen = found.setdefault(item["name"], {"min": values.min(), "max": values.max()})
+                seen["min"] = np.minimum(seen["min"], values.min()).reshape(1)
+                seen["max"] = np.maximum(seen["max"], values.max()).reshape(1)
     return found
-
-
-def _see(seen: dict[str, Any], values: np.ndarray, moments: bool) -> None:
-    """Takes one tensor of one sample into its statistics."""
-    seen["min"] = np.minimum(seen.get("min", np.inf), values.min()).reshape(1)
-    seen["max"] = np.maximum(seen.get("max", -np.inf), values.max()).reshape(1)
-    if moments:
-        rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
-        before, count = seen.get("hessian", 0.0), seen.get("num_samples", 0)
-        seen["num_samples"] = count + len(rows)
-        seen["hessian"] = (before * count + 2 * rows.T @ rows) / seen["num_samples"]
 
 
 def _run(interpreter: Any, samples: Sequence[np.ndarray], number: int) -> None:

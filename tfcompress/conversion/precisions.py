@@ -14,13 +14,15 @@ activations."""
 ACTIVATIONS = ("int8", "int16", "dynamic", "float32")
 BLOCKS = (0, 32, 64, 128, 256)
 
-# The methods by which a kernel's integers are found: the key in litert-quantizer, and the operators that it serves.
-_ALL = frozenset({"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
+OPERATORS = frozenset({"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
+"""The operators whose kernels can be quantized."""
+
+# The methods by which a kernel's scales are found: the key in litert-quantizer, and the operators that it serves.
+# Its GPTQ (0.11.0) leaves float bytes in tensors that it calls int4.
 METHODS = {
-    "nearest": ("min_max_uniform_quantize", _ALL),
-    "mse": ("MSE", _ALL - {"BATCH_MATMUL"}),
-    "octav": ("OCTAV", _ALL),
-    "gptq": ("GPTQ", frozenset({"FULLY_CONNECTED"})),
+    "nearest": ("min_max_uniform_quantize", OPERATORS),
+    "mse": ("MSE", OPERATORS - {"BATCH_MATMUL"}),
+    "octav": ("OCTAV", OPERATORS),
 }
 _INT4 = {"int8": {"CONV_2D", "FULLY_CONNECTED"}, "dynamic": {"CONV_2D", "FULLY_CONNECTED"}}
 _INT4 |= {"int16": _INT4["int8"], "float32": {"BATCH_MATMUL", "CONV_2D", "FULLY_CONNECTED"}}

@@ -89,8 +89,8 @@ def quantize(
         min_snr_db: The least SNR in decibels; of all files that have it the smallest is written.
         block: How many int4 weights of a dense layer share a scale: 32, 64, 128 or 256, with dynamic activations; 0:
             all of a channel.
-        method: How integers are found: `"nearest"`; `"mse"` and `"octav"` (scales of least squared error); `"gptq"`
-            (dense layers; each weight makes up for the rounding of those before it).
+        method: How the scales of kernels are found: `"nearest"` (from the largest weight), or `"mse"` and `"octav"` (of
+            least squared error, which clips the largest).
         io: The type of inputs and outputs: `"float32"`, or that of the activations.
         every: A folder into which all files that no other beats are written, each named by its bytes.
         force: Whether an existing file or folder may be replaced.
@@ -117,8 +117,7 @@ def quantize(
         (True, True)
 
     Reference:
-        Dong et al., "HAWQ-V2", arXiv 1911.03852; Frantar et al., "GPTQ", arXiv 2210.17323; Sakr et al., "OCTAV",
-        arXiv 2206.06501.
+        Dong et al., "HAWQ-V2", arXiv 1911.03852; Sakr et al., "OCTAV", arXiv 2206.06501.
     """
     path, scheme = Path(path), Scheme(activations, block, method, io)
     _check(precisions, max_bytes, min_snr_db)
@@ -190,10 +189,10 @@ def _samples(source: Any, ports: Sequence[Port], scheme: Scheme) -> Samples:
     """Representative samples; random ones where no ranges depend on them."""
     if source is not None:
         return collect(source, ports)
-    if scheme.calibrated or scheme.method == "gptq":
+    if scheme.calibrated:
         raise DataError(
-            f"Activations {scheme.activations} with method {scheme.method} take their ranges from representative data, "
-            "and none was given. Give 100 to 500 samples like those of training (representative=, --representative)."
+            f"Activations {scheme.activations} take their ranges from representative data, and none was given. Give "
+            "100 to 500 samples like those of training (representative=, --representative)."
         )
     generator = np.random.default_rng(_SEED)
     return {port.name: generator.random((_RANDOM, *port.shape)).astype(port.dtype) for port in ports}

@@ -12,11 +12,9 @@ import numpy as np
 from tfcompress.child import read_job, report_result, stage
 from tfcompress.conversion.activation_extremes import Statistics, outputs_of, statistics
 from tfcompress.conversion.bit_search import Point, Precisions, search
-from tfcompress.conversion.precisions import Layer, Scheme, options_for, recipe_for
+from tfcompress.conversion.precisions import OPERATORS, Layer, Scheme, options_for, recipe_for
 from tfcompress.tflite.kernels import KERNEL_INPUTS
 from tfcompress.tflite.reading import parse
-
-_QUANTIZED = ("BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
 def main(folder: Path) -> None:
@@ -27,8 +25,7 @@ def main(folder: Path) -> None:
         content = (folder / "float.tflite").read_bytes()
         samples = [np.load(folder / f"input_{i}.npy", allow_pickle=False) for i in range(job["inputs"])]
         scheme, layers = Scheme(**job["scheme"]), layers_of(content)
-        dense = _dense_inputs(content) if scheme.method == "gptq" else frozenset()
-        seen = statistics(content, samples, dense) if scheme.calibrated or dense else None
+        seen = statistics(content, samples) if scheme.calibrated else None
         make = _maker(content, layers, scheme, seen)
         measure = _measure(make, content, [array[: job["measured"]] for array in samples])
         points = search({layer.name: options_for(layer, job["wanted"], scheme) for layer in layers}, measure)
@@ -44,15 +41,10 @@ def layers_of(content: bytes) -> list[Layer]:
     for operator in graph.operators:
         kernels = [operator.inputs[i] for i in KERNEL_INPUTS.get(operator.name, ()) if i < len(operator.inputs)]
         stored = [graph.tensors[i] for i in kernels if i >= 0 and graph.tensors[i].constant]
-        if operator.name in _QUANTIZED and stored:
+        if operator.name in OPERATORS and stored:
             names = [graph.tensors[i].name for i in operator.outputs if i >= 0]
             found.append(Layer(names[0], operator.name, ";".join(names) + ";", stored[0].shape[-1]))
     return found
-
-
-def _dense_inputs(content: bytes) -> frozenset[int]:
-    operators = parse(content, "the float file").graphs[0].operators
-    return frozenset(operator.inputs[0] for operator in operators if operator.name == "FULLY_CONNECTED")
 
 
 def _maker(

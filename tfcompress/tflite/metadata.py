@@ -1,6 +1,7 @@
 """What a `.tflite` says about itself, written, read and stripped: labels, normalization, recipe, card, parent."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,9 +62,9 @@ class Metadata:
     def __post_init__(self) -> None:
         for name in ("labels", "mean", "std"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        if any("\n" in label for label in self.labels):
+        if any(label.splitlines() != [label] for label in self.labels if label):
             raise DataError("A label is one line of a file; one of those given has several. Leave out the line breaks.")
-        if len(self.mean) != len(self.std) or any(value <= 0 for value in self.std):
+        if not _is_normalization(self.mean, self.std):
             raise DataError(
                 f"A normalization is (x - mean) / std with as many means as standard deviations, all of these above 0; "
                 f"received mean {self.mean} and std {self.std}."
@@ -195,7 +196,7 @@ def metadata_of(content: Content, data: bytes, name: str) -> Metadata | None:
     files = files_behind(data, name)
     labels = next((item for port in note.outputs for item in port.files if item.kind in _LABEL_KINDS), None)
     scaled = next((port for port in note.inputs if port.mean), PortNote(""))
-    fits = len(scaled.mean) == len(scaled.std) and min(scaled.std, default=0) > 0
+    fits = _is_normalization(scaled.mean, scaled.std)
     return Metadata(
         note.name,
         note.description,
@@ -209,6 +210,11 @@ def metadata_of(content: Content, data: bytes, name: str) -> Metadata | None:
         card=_text(files, _CARD),
         parent=_parent(_text(files, _LINEAGE)),
     )
+
+
+def _is_normalization(mean: tuple[float, ...], std: tuple[float, ...]) -> bool:
+    """Whether these are as many finite means as standard deviations above 0; none of both are fine too."""
+    return len(mean) == len(std) and all(map(math.isfinite, (*mean, *std))) and all(value > 0 for value in std)
 
 
 def _files(metadata: Metadata) -> dict[str, bytes]:
