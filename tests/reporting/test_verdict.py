@@ -1,7 +1,9 @@
+import json
 from pathlib import Path
 
 from tests.reporting import made_runs
 from tfcompress.reporting.runs import read_runs
+from tfcompress.reporting.tables import stage_tables
 from tfcompress.reporting.verdict import speed_change, verdict
 
 
@@ -35,6 +37,26 @@ def test_a_metric_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> Non
         made_runs.file_card(name, mode, 1000, 900, 800, accuracy=None).save_beside(tmp_path / f"{name}.tflite")
     (sentence,) = verdict(read_runs([tmp_path])[0])
     assert sentence.endswith("latency not compared: no device has both, accuracy not measured.")
+
+
+def test_the_verdict_on_a_search_is_on_the_most_accurate_file_within_its_budget(phone: Path) -> None:
+    budget = {"costs": {"packed_bytes": 900, "latency_ms on host": 1.5}, "accuracy": 0.98}
+    (phone / "search.json").write_text(json.dumps({"owner": "x", "settings": {"budget": budget}}))
+    assert verdict(read_runs([phone])[0])[0].startswith("dense against before: 76 % smaller download")
+    (phone / "search.json").write_text("{}")
+    assert verdict(read_runs([phone])[0])[0].startswith("pruned against before")
+
+
+def test_steps_of_many_recipes_stand_in_one_table(tmp_path: Path) -> None:
+    for number in range(5):
+        for step, name in enumerate(("A", "B"), 1):
+            folder = tmp_path / f"trial-{number}" / f"step-{step}-{name}"
+            folder.mkdir(parents=True)
+            made_runs.file_card("m", "float32", 1000 // step, 900, 800).save_beside(folder / "model.keras")
+    (table,) = stage_tables(read_runs([tmp_path])[0])
+    assert [str(row[0]) for row in table.rows][:2] == ["trial-0: 1 A", "trial-0: 2 B"]
+    assert str(table.rows[1][1]) == "500 (2.00x)"
+    assert table.note.endswith("against the first of each recipe.")
 
 
 def test_slower_is_said_to_be_slower() -> None:

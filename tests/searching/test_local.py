@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import keras
 import pytest
 
 from tests.searching import small_search
-from tfcompress.searching.jobs import Job, Outcome
+from tfcompress.searching.jobs import Job, Outcome, kept_outcome
 from tfcompress.searching.local import Worker
-from tfcompress.searching.trial import Work, run_trial
+from tfcompress.searching.trial import Work
 
 _RECIPE = '[[step]]\ntechnique = "MagnitudePruning"\nsparsity = 0.5\n'
 
@@ -69,5 +70,6 @@ def test_a_trial_that_hangs_is_stopped_and_the_next_one_runs(worker: Worker, job
     assert fine.figures is not None
     assert fine.figures["zlib_bytes"] > 0
     assert (tmp_path / "train" / "model.tflite.card.json").is_file()
-    work = Work(_fit, small_search.evaluate, None, None)
-    assert run_trial(job, work, tmp_path / "train") == fine, "what was finished is not run again"
+    assert kept_outcome(job, tmp_path / "train") == fine, "what was finished need not run again"
+    assert kept_outcome(replace(job, seed=1), tmp_path / "train") is None
+    assert kept_outcome(job, tmp_path / "hang") is None

@@ -52,4 +52,5 @@ def test_a_search_meets_its_budget_alike_however_many_workers_run(tmp_path: Path
     again = small_search.searched(tmp_path / "one", model, trials=3, batch=3)
     assert again.trials == one.trials
     found = json.loads(tfc.report(tmp_path / "one").render("json"))["runs"][0]
-    assert len([stage for stage in found["stages"] if stage["ships"]]) == 3
+    assert [stage["name"] for stage in found["stages"] if stage["ships"]].count("original") == 1
+    assert len([stage for stage in found["stages"] if stage["ships"]]) == 4

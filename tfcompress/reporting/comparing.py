@@ -49,8 +49,21 @@ def before_of(run: Run, stage: Stage, against: str | None = None) -> Stage | Non
 
 
 def chosen_file(run: Run) -> Stage | None:
-    """The file that a verdict speaks of: the one of the smallest download, the last of equal ones."""
+    """The file that a verdict speaks of.
+
+    That of the smallest download, the last of equal ones; of a search, the most accurate within its budget.
+    """
+    within = [stage for stage in run.files if run.limits and _meets(stage, run.limits)]
+    if within:
+        return max(within, key=lambda stage: stage.figures["accuracy"].value)
     return min(reversed(run.files), key=lambda stage: stage.figures[download_key([stage])].value, default=None)
+
+
+def _meets(stage: Stage, limits: dict[str, float]) -> bool:
+    figures = stage.figures
+    if not set(limits) <= set(figures) or figures["accuracy"].value < limits["accuracy"]:
+        return False
+    return all(figures[key].value <= limit for key, limit in limits.items() if key != "accuracy")
 
 
 def download_key(stages: list[Stage]) -> str:

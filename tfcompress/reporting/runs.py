@@ -58,6 +58,8 @@ class Run:
     Attributes:
         recipes: The TOML text of each recipe, by the folder it lies in, relative to the run's.
         curves: What `tfc.sensitivity` measured, where its table lies there as `sensitivity.json`.
+        limits: What a search was to keep to: the most of each figure, by the keys of `figures.columns`, and the least
+            `accuracy`; empty for other runs.
         problems: What could not be read or is not what it should be, as sentences.
     """
 
@@ -65,6 +67,7 @@ class Run:
     stages: tuple[Stage, ...]
     recipes: dict[str, str]
     curves: tuple[Curve, ...]
+    limits: dict[str, float]
     problems: tuple[str, ...]
 
     @property
@@ -121,7 +124,7 @@ def _run(directory: Path, name: str) -> Run:
         raise FormatError(f"{directory} holds no card (*{_SUFFIX}) that can be read: {why}")
     curves, lost = _curves(directory)
     recipes = {_relative(directory, path.parent): _text(path) for path in _below(directory, "recipe.toml")}
-    return Run(name, tuple(sorted(stages, key=_order)), recipes, curves, (*problems, *lost))
+    return Run(name, tuple(sorted(stages, key=_order)), recipes, curves, _limits(directory), (*problems, *lost))
 
 
 def _below(directory: Path, pattern: str) -> list[Path]:
@@ -180,6 +183,16 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         return f"# {path.name} cannot be read: {error}"
+
+
+def _limits(directory: Path) -> dict[str, float]:
+    """The budget of a search; what is no search, or damaged, has none."""
+    try:
+        budget = json.loads((directory / "search.json").read_text(encoding="utf-8"))["settings"]["budget"]
+        limits = {str(key): float(value) for key, value in budget["costs"].items()}
+        return limits | {"accuracy": float(budget["accuracy"])}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _curves(directory: Path) -> tuple[tuple[Curve, ...], list[str]]:

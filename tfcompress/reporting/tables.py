@@ -7,6 +7,8 @@ from tfcompress.reporting.comparing import before_of, chosen_file
 from tfcompress.reporting.figures import Column, columns, rate
 from tfcompress.reporting.runs import Run, Stage
 
+_MOST_NAMED = 3  # baselines in the note of a table
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -45,15 +47,12 @@ class Table:
 
 
 def stage_tables(run: Run, against: str | None = None) -> list[Table]:
-    """A table of the files that ship and one of the models that each recipe went through."""
+    """A table of the files that ship and one of the models that recipes went through."""
     tables = []
     if run.files:
         tables.append(_table("Files that ship", "file", run.files, [before_of(run, one, against) for one in run.files]))
-    folders = list(dict.fromkeys(stage.folder for stage in run.steps))
-    for folder in folders:
-        steps = [stage for stage in run.steps if stage.folder == folder]
-        title = f"Steps of {folder}" if len(folders) > 1 else "Steps"
-        tables.append(_table(f"{title} (Keras models)", "step", steps, [before_of(run, one) for one in steps]))
+    if run.steps:
+        tables.append(_table("Steps (Keras models)", "step", run.steps, [before_of(run, one) for one in run.steps]))
     return tables
 
 
@@ -79,7 +78,8 @@ def _table(
         for name, stage, before in zip(names or [one.name for one in stages], stages, befores, strict=True)
     ]
     baselines = list(dict.fromkeys(before.name for before in befores if before))
-    note = f"In brackets: before / after, and points of accuracy, against {', '.join(baselines)}." if baselines else ""
+    against = ", ".join(baselines) if len(baselines) <= _MOST_NAMED else "the first of each recipe"
+    note = f"In brackets: before / after, and points of accuracy, against {against}." if baselines else ""
     kinds = tuple(_kinds(column, stages) for column in shown)
     return Table(title, note, (first, *(column.title for column in shown)), ("", *kinds), tuple(rows))
 

@@ -1,6 +1,6 @@
 """What was gained and what was not, in words: the first thing that a report says."""
 
-from tfcompress.reporting.comparing import Pair, download_key, headline, pairs_of_steps, pairs_of_zeros
+from tfcompress.reporting.comparing import Pair, chosen_file, download_key, headline, pairs_of_steps, pairs_of_zeros
 from tfcompress.reporting.figures import latency_devices
 from tfcompress.reporting.runs import Run, Stage
 
@@ -18,7 +18,7 @@ def verdict(run: Run, against: str | None = None) -> list[str]:
     """
     pair = headline(run, against)
     if pair is None:
-        return [_alone(run.files[0] if run.files else run.stages[-1])]
+        return [_alone(chosen_file(run) or run.stages[-1])]
     sentences = [f"{pair.after.name} against {pair.before.name}: {', '.join(_clauses(pair))}."]
     for one in pairs_of_zeros(run):
         zeros = f"{100 * one.after.figures['sparsity'].value:.0f} % zeros"

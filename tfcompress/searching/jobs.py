@@ -5,6 +5,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+OUTCOME = "outcome.json"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -59,3 +61,12 @@ class Outcome:
     def from_json(cls, text: str) -> "Outcome":
         """Reads an outcome back."""
         return cls(**json.loads(text))
+
+
+def kept_outcome(job: Job, folder: Path) -> Outcome | None:
+    """The outcome that a finished trial left in its folder, where it was made from the same; None otherwise."""
+    try:
+        content = json.loads((folder / OUTCOME).read_text(encoding="utf-8"))
+        return Outcome(**content["outcome"]) if content["key"] == job.key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -2,22 +2,25 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import keras
 
+from tfcompress.card import Card, card_path
 from tfcompress.compression import Evaluate, Fit, fingerprint
+from tfcompress.conversion.converter import convert
 from tfcompress.conversion.modes import mode_for
 from tfcompress.errors import MissingPackageError, SearchError, first_line, suggestion
 from tfcompress.files import replacing
 from tfcompress.models.loading import check_finite, load
 from tfcompress.models.surgery import copy
+from tfcompress.packing.packing import pack
 from tfcompress.progress import Task, task
 from tfcompress.searching.budget import Budget
 from tfcompress.searching.cluster import Needs, ray_cluster
-from tfcompress.searching.jobs import Job, Outcome
+from tfcompress.searching.jobs import Job, Outcome, kept_outcome
 from tfcompress.searching.knowledge import Knowledge, measure_knowledge
 from tfcompress.searching.local import local_workers
 from tfcompress.searching.places import check_same, held
@@ -137,8 +140,13 @@ def search(
         proposals = _proposals(folder, original, work, allowed, limits, mode)
         running = _Running(folder, study, proposals, mode, seed, data)
         place = _place(folder, executor, ray_address, needs or Needs(), workers, threads, time_limit)
-        with place as found, task("searching", total=trials) as progress:
-            running.go_on(found, trials, batch, progress)
+        try:
+            with place as found, task("searching", total=trials) as progress:
+                running.go_on(found, trials, batch, progress)
+        finally:
+            (folder / _WORK).unlink(missing_ok=True)  # it may hold all of the training data
+        if study.trained:
+            _keep_baseline(folder, original, proposals.prediction.knowledge.zeros.score)
         return running.result()
 
 
@@ -162,8 +170,10 @@ class _Running:
             asked = asked or self._batch(min(batch, trials - self.study.trained))
             if not asked:
                 return
-            outcomes = {}
-            for outcome in executor.run([(self._job(*one), self._place(one[0])) for one in asked]):
+            jobs = [(self._job(*one), self._place(one[0])) for one in asked]
+            kept = [kept_outcome(*job) for job in jobs]  # finished, but not told of, when the search was killed
+            outcomes = {outcome.number: outcome for outcome in kept if outcome is not None}
+            for outcome in executor.run([job for job in jobs if job[0].number not in outcomes]):
                 outcomes[outcome.number] = outcome
                 progress.advance()
             for number, _ in asked:  # in the order of asking: who was faster must not matter to what comes next
@@ -182,8 +192,10 @@ class _Running:
 
     def _batch(self, count: int) -> list[tuple[int, Choice]]:
         """New trials that are worth a training: proposed by sensitivities at first, then by what was learnt."""
+        if count < 1:
+            return []
         tried, asked, refused = self.study.tried(), list[tuple[int, Choice]](), 0
-        first = [choice for choice in self.proposals.first(4 * max(count, 1)) if choice not in tried]
+        first = [choice for choice in self.proposals.first(4 * count) if choice not in tried]
         while len(asked) < count and refused < _MOST_REFUSED:
             number, choice = self.study.ask(first.pop(0) if first and self.study.wants_first else None)
             reasons = ["it was tried before"] if choice in tried else self.proposals.misses(choice)
@@ -235,6 +247,16 @@ def _share(folder: Path, model: keras.Model, work: Work) -> None:
     if not (folder / _MODEL).is_file():
         with replacing(folder / _MODEL) as temporary:
             copy(model).save(temporary)
+
+
+def _keep_baseline(folder: Path, model: keras.Model, accuracy: float) -> None:
+    """Leaves the float32 file that a report holds the trials against."""
+    path = folder / "original.tflite"
+    if card_path(path).is_file():
+        return
+    convert(model, path, mode="float32", force=True)
+    pack(path, path.with_suffix(".tfz"), force=True)
+    replace(Card.load_beside(path), accuracy=accuracy).save_beside(path)
 
 
 def _proposals(

@@ -19,10 +19,9 @@ from tfcompress.models.loading import load
 from tfcompress.packing.packing import pack
 from tfcompress.recipe import Recipe
 from tfcompress.searching.budget import Budget
-from tfcompress.searching.jobs import Job, Outcome
+from tfcompress.searching.jobs import OUTCOME, Job, Outcome
 
 FILE = "model.tflite"
-_OUTCOME = "outcome.json"
 
 
 @dataclass(frozen=True)
@@ -43,30 +42,19 @@ class Work:
 
 
 def run_trial(job: Job, work: Work, folder: Path) -> Outcome:
-    """Runs a trial in its folder; one that was finished there before is not run again.
+    """Runs a trial in its folder, and keeps the outcome there for `jobs.kept_outcome`.
 
     Whatever goes wrong, in the user's own code too, is the outcome of this trial and not the end of the search.
     """
-    kept = _kept(job, folder)
-    if kept is not None:
-        return kept
     started = time.monotonic()
     try:
         figures = _figures(job, work, folder)
         outcome = Outcome(job.number, figures, seconds=time.monotonic() - started)
-        write_text(folder / _OUTCOME, json.dumps({"key": job.key, "outcome": asdict(outcome)}, indent=2))
+        write_text(folder / OUTCOME, json.dumps({"key": job.key, "outcome": asdict(outcome)}, indent=2))
     except Exception as error:  # noqa: BLE001 - a fit of the user's may raise anything
         why = f"{type(error).__name__}: {first_line(error)}"
         outcome = Outcome(job.number, None, why, time.monotonic() - started)
     return outcome
-
-
-def _kept(job: Job, folder: Path) -> Outcome | None:
-    try:
-        content = json.loads((folder / _OUTCOME).read_text(encoding="utf-8"))
-        return Outcome(**content["outcome"]) if content["key"] == job.key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _figures(job: Job, work: Work, folder: Path) -> dict[str, float]:
