@@ -65,5 +65,7 @@ def origin(assets: Path, classes: Path, tmp_path: Path) -> Iterator[Origin]:
 def browser() -> "Iterator[Browser]":
     """Debian's Chromium, with a camera that is none."""
     build.need(BROWSER)
-    with launched() as running:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, launched(playwright.chromium) as running:
         yield running

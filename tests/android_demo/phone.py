@@ -17,14 +17,14 @@ import numpy as np
 from tests.android_demo.build import ROOT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, BrowserType, Page, Route
 
 ADDRESS = "https://appassets.androidplatform.net/"
 BROWSER = "chromium-headless-shell"
-_LONGEST = 120  # seconds for one answer, on a machine that has other things to do
+_LONGEST = 300  # seconds for one answer, on a machine that has much else to do
 # Nothing of Chromium's own may go out; the sandbox needs rights that a container lacks.
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+_FAKE_CAMERA, _CAMERA_ALLOWED = "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 
 
 class Origin:
@@ -68,18 +68,14 @@ class Origin:
 
 
 @contextmanager
-def launched(*, camera: bool = True) -> "Iterator[Browser]":
-    """Chromium, with a fake camera that may be used, or with one that may not."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which(BROWSER), args=[*_FLAGS, *(_CAMERA if camera else _CAMERA[:1])]
-        )
-        try:
-            yield browser
-        finally:
-            browser.close()
+def launched(kind: "BrowserType", *, camera: bool = True) -> "Iterator[Browser]":
+    """Chromium with a fake camera that may be used, or with one that may not."""
+    flags = [*_FLAGS, _FAKE_CAMERA, *([_CAMERA_ALLOWED] if camera else [])]
+    browser = kind.launch(executable_path=shutil.which(BROWSER), args=flags)
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 class Phone:

@@ -61,6 +61,7 @@ def test_it_carries_packed_models_and_no_native_code(apk: Path) -> None:
     ("script", "arguments", "message"),
     [
         ("build_apk", [], "give the demo folder"),
+        ("build_apk", [GOLDEN, "-o"], "-o wants the name of a file"),
         ("build_apk", [GOLDEN, GOLDEN], "two demo folders were given"),
         ("build_page", [GOLDEN], "give the demo folder and the folder to make"),
         ("build_page", ["/nowhere", "page"], "is no demo folder: it has no demo.json"),

@@ -70,7 +70,7 @@ def test_it_shows_latency_and_sizes(browser: "Browser", origin: Origin) -> None:
         assert "100 runs of each model" in said
         for identity, model in _MODELS.items():
             card = phone.page.locator(f'[data-model="{identity}"][role=radio]')
-            packed, size = (f"{model[key] / 1000:.1f} kB" for key in ("packed_bytes", "size_bytes"))
+            packed, size = (f"{model[key] / 1000:.1f}\N{NO-BREAK SPACE}kB" for key in ("packed_bytes", "size_bytes"))
             assert f"Download {packed} · File {size}" in card.inner_text()
             assert re.search(r"Median [\d.]+ ms · p90 [\d.]+ ms", card.inner_text())
             times = card.locator(".times")
@@ -155,7 +155,7 @@ def test_the_page_alone_works_from_a_folder(apk: Path, browser: "Browser", tmp_p
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         page = context.new_page()
         page.goto(f"http://localhost:{server.server_port}/")
-        page.locator(f'#result[data-model="{_FLOAT}"]').wait_for(timeout=120_000)
+        page.locator(f'#result[data-model="{_FLOAT}"]').wait_for(timeout=300_000)
         assert page.locator("#label").inner_text() == _DEMO["images"][0]["label"]
         context.close()
         server.shutdown()

@@ -1,6 +1,7 @@
 """`tfcompress export-demo`: names, labels and scalings as a command line has them."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,17 @@ def test_errors_name_what_is_wrong(images: Path, tmp_path: Path) -> None:
     answer = _invoke(_INT8, *_settings(images, "a,b"), "-o", tmp_path / "demo")
     assert isinstance(answer.exception, DataError)
     assert not (tmp_path / "demo").exists()
+
+
+def test_the_readmes_call_is_understood(tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    (call,) = [line for line in readme.splitlines() if line.startswith("tfcompress export-demo ")]
+    x, y = patterns(20)
+    np.savez(tmp_path / "digits.npz", x=x, y=y)
+    arguments = [str(tmp_path / item) if item in ("digits.npz", "app") else item for item in shlex.split(call)[2:]]
+    answer = _invoke(*arguments)
+    assert isinstance(answer.exception, FormatError), answer.output  # all is as it should be but for the models
+    assert "lenet5.tflite cannot be read" in str(answer.exception)
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,13 @@ let lastWork = Promise.resolve();
 /** Work runs one piece at a time, in the order in which it was asked for; what goes wrong is shown. */
 function work(piece, {busy = true} = {}) {
   lastWork = lastWork.then(async () => {
-    view.showBusy(busy);
+    view.showBusy(busy, Boolean(demo));
     try {
       await piece();
     } catch (error) {
       view.showProblem(problemOf(error));
     } finally {
-      view.showBusy(false);
+      view.showBusy(false, Boolean(demo));
     }
   });
   return lastWork;

@@ -128,7 +128,7 @@ export function number(value, options) {
 /** A size in kB or MB, of 1,000 and 1,000,000 bytes. */
 export function bytes(count) {
   const [divisor, unit] = count < 1e6 ? [1e3, 'kB'] : [1e6, 'MB'];
-  return `${number(count / divisor, {minimumFractionDigits: 1, maximumFractionDigits: 1})} ${unit}`;
+  return `${number(count / divisor, {minimumFractionDigits: 1, maximumFractionDigits: 1})}\u00a0${unit}`;
 }
 
 /** A share of 1 as percent. */

@@ -170,11 +170,14 @@ export function showProgress(key, details) {
   progress.dataset.key = key ?? '';
 }
 
-/** While the page is at work its buttons wait. */
-export function showBusy(busy) {
+/** Without a demo no button does anything; while the page is at work, those that start long work wait. */
+export function showBusy(busy, ready) {
   byId('main').setAttribute('aria-busy', String(busy));
   for (const id of ['measure', 'check']) {
-    byId(id).disabled = busy;
+    byId(id).disabled = busy || !ready;
+  }
+  for (const id of ['photo', 'camera']) {
+    byId(id).disabled = !ready;
   }
 }
 

@@ -17,9 +17,10 @@ final class OriginClient extends WebViewClient {
     @Override
     public WebResourceResponse shouldInterceptRequest(WebView view, WebResourceRequest request) {
         Answer answer = origin.answer(request.getUrl().toString());
+        // No encoding: the page's texts are UTF-8 in any case, and WebAssembly with one would not be compiled as it arrives.
         return new WebResourceResponse(
                 answer.mime,
-                "utf-8",
+                null,
                 answer.status,
                 answer.reason,
                 Collections.singletonMap("Cache-Control", "no-store"),
