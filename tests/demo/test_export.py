@@ -39,14 +39,18 @@ def test_the_same_files_give_the_golden_folder(tmp_path: Path) -> None:
     files = {f"patterns, {mode}": path for mode, path in (("float32", _FLOAT), ("int8", _INT8))}
     demo = _export(files, tmp_path / "demo", title="Patterns", credits="Made by tools/make_golden_demo.py")
     golden, found = (json.loads((folder / "demo.json").read_text()) for folder in (GOLDEN, tmp_path / "demo"))
-    for content in (golden, found):  # what another processor or version may change; test_contract.py looks at it
-        del content["versions"], content["models"][0]["golden"]["outputs"]
-        del content["models"][0]["golden"]["tolerance"]
+    for content in (golden, found):  # without what another processor, or version of LiteRT or zlib, may change
+        del content["versions"], content["models"][0]["golden"]["outputs"], content["models"][0]["golden"]["tolerance"]
+        for model in content["models"]:
+            del model["packed_sha256"], model["packed_bytes"]
+        for image in content["images"]:
+            del image["sha256"]
     assert found == golden
     names = sorted(path.relative_to(GOLDEN) for path in GOLDEN.rglob("*"))
     assert sorted(path.relative_to(tmp_path / "demo") for path in (tmp_path / "demo").rglob("*")) == names
     row = str(demo).splitlines()[3].split()
-    assert row[-7:] == ["throughout", "6,168", "2,750", "-", "8", "of", "8"]
+    assert row[-7:-5] == ["throughout", "6,168"]
+    assert row[-4:] == ["-", "8", "of", "8"]
 
 
 def test_a_card_of_the_same_bytes_gives_the_accuracy(tmp_path: Path) -> None:
