@@ -1,11 +1,24 @@
 """A small network of which one layer's channels are far apart, as int8 cannot bear it."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import keras
 import numpy as np
 
+from tfcompress.conversion.converter import convert
 from tfcompress.models.scaling import scalable_channels
 
 L = keras.layers
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The model, samples of its inputs, and its int8 file."""
+
+    model: keras.Model
+    x: np.ndarray
+    path: Path
 
 
 def spread_model(x: np.ndarray) -> keras.Model:
@@ -30,3 +43,11 @@ def spread_model(x: np.ndarray) -> keras.Model:
         own = scales[found.classes[factor.ids]] ** factor.power
         factor.variable.assign(factor.variable.numpy() * own.astype("float32"))
     return model
+
+
+def make_spread(path: Path) -> Spread:
+    """The model with samples, converted to the file."""
+    x = np.random.default_rng(0).random((100, 10, 10, 2), np.float32)
+    model = spread_model(x)
+    convert(model, path, representative=x)
+    return Spread(model, x, path)

@@ -79,4 +79,10 @@ def test_without_samples_that_fit_nothing_is_set() -> None:
 def test_a_later_step_that_would_undo_the_ranges_is_refused() -> None:
     with pytest.raises(RecipeError, match="would undo the ranges"):
         tfc.Recipe([tfc.RangeSetting(), tfc.MagnitudePruning()])
-    assert len(tfc.Recipe([tfc.Equalization(), tfc.RangeSetting(), tfc.BiasCorrection()])) == 3
+    assert len(tfc.Recipe([tfc.Equalization(), tfc.AdaptiveRounding(), tfc.RangeSetting(), tfc.BiasCorrection()])) == 4
+
+
+def test_ranges_that_are_there_stay() -> None:
+    once = tfc.RangeSetting(samples=_x(), method="MinMax").wrap(_model())
+    with pytest.raises(RecipeError, match="has no tensor that lacks a range"):
+        tfc.RangeSetting(samples=_x()).wrap(once)

@@ -33,6 +33,7 @@ from tfcompress.conversion.modes import IO_TYPES, MODES
     "--sparse", is_flag=True, help="Try TFLite's sparse encoding; kept where the file gets smaller or faster."
 )
 @click.option("--require", multiple=True, help='What the file must be, such as "sparsity >= 0.8"; may be repeated.')
+@click.option("--shape", multiple=True, help="Sizes of an input with free axes, as name=64x4; may be repeated.")
 @click.option("--time-limit", default=900.0, show_default=True, type=click.FloatRange(min=1), help="Seconds.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
@@ -48,6 +49,7 @@ def command(
     scale_check: bool,
     sparse: bool,
     require: tuple[str, ...],
+    shape: tuple[str, ...],
     time_limit: float,
     force: bool,
     as_json: bool,
@@ -76,9 +78,21 @@ def command(
         check_scale=scale_check,
         sparse=sparse,
         require=require,
+        shapes=_shapes(shape),
         time_limit=time_limit,
     )
     click.echo(card.to_json() if as_json else "\n".join(_lines(card, output, against)))
+
+
+def _shapes(given: tuple[str, ...]) -> dict[str, tuple[int, ...]] | None:
+    """The shapes that `--shape name=64x4` asks for."""
+    shapes = {}
+    for text in given:
+        name, equals, sizes = text.partition("=")
+        if not equals or not all(size.strip().isdigit() for size in sizes.split("x")):
+            raise click.UsageError(f"--shape {text!r} is not of the form name=64x4.")
+        shapes[name] = tuple(int(size) for size in sizes.split("x"))
+    return shapes or None
 
 
 def _lines(card: Card, output: Path, against: Path | None) -> list[str]:

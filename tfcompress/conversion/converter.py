@@ -1,7 +1,7 @@
 """A Keras model becomes a `.tflite` file, which is read back and proven before it takes its name."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tfcompress.conversion.flatbuffer import Settings, converted
 from tfcompress.conversion.modes import mode_for
 from tfcompress.conversion.proof import measured_difference, proven_card
 from tfcompress.conversion.representative import Samples, collect
+from tfcompress.conversion.shapes import with_shapes
 from tfcompress.conversion.signature import Signature, signature_of
 from tfcompress.conversion.sparse import better_of
 from tfcompress.errors import ConversionError, DataError, ModelError, OutputError
@@ -40,6 +41,7 @@ def convert(
     batch: int = 1,
     compare: Any = None,
     against: Any = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
     force: bool = False,
     check_scale: bool = True,
     sparse: bool = False,
@@ -65,6 +67,7 @@ def convert(
         compare: Samples on which the file's outputs are compared with the model's, in the same forms; by default the
             first 100 representative ones, or 16 random ones where there are none.
         against: The model whose float32 parameters the compression rate is held against; by default `model` itself.
+        shapes: For inputs with free axes besides the batch: by the input's name the shape of one sample.
         force: Whether an existing file may be replaced.
         check_scale: Whether representative data of an unmistakably wrong scale is refused, and what is doubtful about
             it noted; `check_representative` says more.
@@ -108,7 +111,7 @@ def convert(
         raise ConversionError(f"A batch is 1 or more; received {batch}.")
     with task(f"converting {path.name}") as progress:
         progress.say("loading the model")
-        source = _loaded(model)
+        source = _loaded(model) if shapes is None else with_shapes(_loaded(model), shapes)
         baseline = source if against is None else load(against)
         progress.say("reading samples")
         signature = signature_of(source, batch)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tfcompress.models.watching import watched_outputs
-from tfcompress.transforms.fidelity import snr_db
+from tfcompress.transforms.fidelity import outputs_snr_db
 from tfcompress.transforms.kept_tensors import KeptTensor, Place, rounded_outputs
 
 _COUNTS = (10, 20, 50, 100, 200, 500)
@@ -64,8 +64,7 @@ def sample_curve(
             chosen = np.random.default_rng(number).permutation(giving)[:count]
             ranges = {place: tensor.span(chosen) for place, tensor in tensors.items()}
             rounded = rounded_outputs(flat, test, ranges)
-            joined = [np.concatenate([item.ravel() for item in outputs]) for outputs in (exact, rounded)]
-            found.append(snr_db(*joined))
+            found.append(outputs_snr_db(exact, rounded))
         points.append(CurvePoint(count, float(np.mean(found)), min(found)))
     return tuple(points)
 

@@ -13,16 +13,30 @@ _BATCH = 32
 
 
 def keras_outputs(model: keras.Model, signature: Signature, samples: Samples) -> list[np.ndarray]:
-    """The model's outputs, each `(samples, ...)` in the order of its outputs; training-time behaviour is off."""
+    """The model's outputs, each `(samples, ...)` in the order of its outputs; training-time behaviour is off.
+
+    What layers remember from call to call is as it was before each batch, as the file has it, and afterwards.
+    """
     count = len(next(iter(samples.values())))
     batch = model.inputs[0].shape[0] or min(_BATCH, count)
-    parts = []
+    parts, remembered = [], [(variable, variable.numpy()) for variable in _memories(model)]
     for start in range(0, count, batch):
         chosen = np.arange(start, start + batch) % count  # a fixed batch is filled up from the first samples
         tensors = [keras.ops.convert_to_tensor(array[chosen]) for array in samples.values()]
         result = model(keras.tree.pack_sequence_as(signature.structure, tensors), training=False)
         parts.append([keras.ops.convert_to_numpy(item) for item in keras.tree.flatten(result)])
+        for variable, value in remembered:
+            if not np.array_equal(variable.numpy(), value):
+                variable.assign(value)
     return [np.concatenate(items)[:count] for items in zip(*parts, strict=True)]
+
+
+def _memories(model: keras.Model) -> list[Any]:
+    """The variables that a call may change: those that do not train, and the states of recurrent layers."""
+    # Keras does not count the states of a stateful layer among its variables, and hides the layers inside layers.
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN) and layer.stateful]
+    states = [state for layer in layers for state in keras.tree.flatten(layer.states) if state is not None]
+    return [*model.non_trainable_variables, *states]
 
 
 def difference(expected: list[np.ndarray], received: list[np.ndarray]) -> dict[str, Any]:

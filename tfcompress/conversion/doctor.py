@@ -133,7 +133,7 @@ def check_representative(
         >>> tfc.check_representative(model, pixels).good
         True
         >>> print(tfc.check_representative(model, pixels / 255).wrong[0])
-        The representative data has the wrong scale: layer 'scale' scales it to 7.09e-05 .. 0.003914. ...
+        The representative data has the wrong scale: layer 'scale' scales it to 0 .. 0.003922. ...
 
     Reference:
         Nagel et al., "A White Paper on Neural Network Quantization", arXiv:2106.08295, section 3.

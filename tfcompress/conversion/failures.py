@@ -5,6 +5,7 @@ import re
 import keras
 
 from tfcompress.child import Ending
+from tfcompress.conversion.blaming import blamed, operators_without_a_kernel
 from tfcompress.conversion.modes import Mode
 from tfcompress.errors import ConversionError
 from tfcompress.models.surgery import layers_of
@@ -21,7 +22,7 @@ def conversion_error(model: keras.Model, mode: Mode, ending: Ending, time_limit:
             "limit (time_limit=, --time-limit)."
         )
     if ending.failure is not None:
-        reason = _reason(ending.failure["message"] + "\n" + ending.output)
+        reason = _reason(model, ending.failure["message"] + "\n" + ending.output)
     elif ending.signal == "SIGKILL":
         reason = "the converter was killed (SIGKILL), most likely because memory ran out"
     else:
@@ -51,10 +52,10 @@ def _advice(model: keras.Model, mode: Mode, reason: str) -> str:
     return "Mode float32 shows whether quantization is the cause." if mode.optimize else "Simplify the model around it."
 
 
-def _reason(message: str) -> str:
+def _reason(model: keras.Model, message: str) -> str:
     """The part of the converter's output that says what was wrong."""
-    if flex := re.search(r"(?:Flex ops|Custom ops): ([^\n]*)", message):
-        return f"there is no LiteRT operator for {flex[1].strip()}"
+    if operators := operators_without_a_kernel(message):
+        return f"there is no LiteRT operator for {blamed(operators, model, message)}"
     found = re.search(r"error: (.*)", message)
     text = found[1] if found else next(iter(message.strip().splitlines()), "it gave no reason")
     text = " ".join(text.split()).rstrip(".")

@@ -1,5 +1,6 @@
 """The way from a Keras model to a `.tflite`'s bytes: a SavedModel here, TensorFlow's converter in a child process."""
 
+import gc
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ def converted(
         ConversionError: The converter failed, crashed or took too long.
     """
     _save(model, signature, settings.batch, folder / "saved")
+    # What was exported hangs in cycles; until they are collected, each conversion keeps 0.6 MB (TensorFlow 2.21).
+    gc.collect()
     for i, array in enumerate((samples or {}).values()):
         np.save(folder / f"representative_{i}.npy", array, allow_pickle=False)
     job = {"mode": asdict(settings.mode), "io": settings.io, "batch": settings.batch, "inputs": list(samples or {})}

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from tfcompress.errors import ConversionError
+from tfcompress.models.graph import graph_of, trace
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,24 @@ def signature_of(model: keras.Model, batch: int) -> Signature:
             "keras.Model(inputs, model(inputs))."
         )
     sequential = isinstance(model, keras.Sequential)
+    for tensor in model.inputs:
+        if keras.backend.standardize_dtype(tensor.dtype) == "string":
+            _refuse_strings(model, tensor)
     names = _unique([_plain_name(tensor.name) for tensor in model.inputs])
     ports = tuple(_port(name, tensor, batch) for name, tensor in zip(names, model.inputs, strict=True))
     outputs = model.outputs[0] if sequential else model.output
     return Signature(ports, _output_names(outputs), model.inputs[0] if sequential else model.input)
+
+
+def _refuse_strings(model: keras.Model, tensor: Any) -> None:
+    """Names the layer that reads an input of strings, of which LiteRT computes nothing."""
+    calls, _ = trace(graph_of(model), graph_of(model).inputs)
+    reader = next((call.operation for call in calls if any(item is tensor for item in call.inputs)), None)
+    where = "" if reader is None else f", which layer '{reader.name}' ({type(reader).__name__}) reads"
+    raise ConversionError(
+        f"The model's input '{tensor.name}' takes strings{where}. LiteRT has no operators for these: turn text into "
+        "numbers in the program, and convert the model from there on."
+    )
 
 
 def _port(name: str, tensor: Any, batch: int) -> Port:
@@ -59,7 +74,7 @@ def _port(name: str, tensor: Any, batch: int) -> Port:
         axes = [axis for axis, size in enumerate(tensor.shape) if size is None and axis]
         raise ConversionError(
             f"The model's input '{tensor.name}' has shape {tensor.shape}, of which {_axes(axes)} is free; a .tflite "
-            "needs fixed sizes: inputs = keras.Input(fixed shape); keras.Model(inputs, model(inputs))."
+            f"needs fixed sizes: give them (shapes={{'{tensor.name}': ...}}, --shape)."
         )
     return Port(name, tuple(tensor.shape[1:]), keras.backend.standardize_dtype(tensor.dtype))
 

@@ -1,10 +1,14 @@
 """`diagnose`: the layers of a file that cost the most accuracy, with the reason and the remedy."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+import keras
+import numpy as np
 
 from tfcompress.conversion.representative import collect
 from tfcompress.conversion.signature import signature_of
@@ -171,15 +175,28 @@ def diagnose(model: Any, path: str | Path, data: Any, *, limit: int = _MOST_SAMP
             raise DataError(
                 f"{path}: no tensor of it resembles one of the model '{model.name}'. Give the model it was made from."
             )
+        received = predict(file, samples)
+        given = received if isinstance(received, list) else [received]
+        _check_same_outputs(model, path, outputs, given)
         progress.say("comparing")
         errors = tensor_errors(flat, samples, exact, outputs, found)
-        received = predict(file, samples)
-    given = received if isinstance(received, list) else [received]
     whole = [snr_db(one, other) for one, other in zip(outputs, given, strict=True)]
     known = {id(item) for item in found.values()}
     left = [item.tensor.name for item in tensors if item.range is not None and id(item) not in known]
     findings = tuple(Finding(error, remedy_for(error)) for error in errors)
     return Diagnosis(file.name, count, min(whole), findings, tuple(left))
+
+
+def _check_same_outputs(
+    model: keras.Model, path: str | Path, outputs: Sequence[np.ndarray], given: Sequence[np.ndarray]
+) -> None:
+    """Refuses a file whose outputs cannot be the model's."""
+    shapes = [[item.shape[1:] for item in items] for items in (outputs, given)]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"{path} was not made from the model '{model.name}': its outputs have the shapes {shapes[1]}, the model's "
+            f"{shapes[0]}. Give the model that was converted."
+        )
 
 
 def remedy_for(error: TensorError) -> Remedy:

@@ -11,7 +11,7 @@ from tfcompress.diagnosis.matching import KerasTensor
 from tfcompress.models.watching import watched_outputs
 from tfcompress.progress import task
 from tfcompress.runtime.tensors import RunTensor
-from tfcompress.transforms.fidelity import cosine, share_outside, snr_db
+from tfcompress.transforms.fidelity import cosine, outputs_snr_db, share_outside, snr_db
 from tfcompress.transforms.kept_tensors import Place
 
 _TAIL = 99.9
@@ -87,7 +87,7 @@ def tensor_errors(
             progress.say(exact[place].name)
             own = item.values.reshape(local[place].shape) - local[place]
             alone = _with(flat, arrays, place, own)
-            costs = snr_db(_joined(outputs), _joined(alone))
+            costs = outputs_snr_db(outputs, alone)
             errors.append(_error(exact[place], item, local[place], own, costs))
             progress.advance()
     return tuple(sorted(errors, key=lambda error: error.output_snr_db))
@@ -187,7 +187,3 @@ def _widened(item: RunTensor) -> tuple[float, float]:
     half = 0.5 * item.tensor.quantization.scales[0] if item.tensor.quantization else 0.0
     low, high = item.range or (0.0, 0.0)
     return low - half, high + half
-
-
-def _joined(outputs: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate([item.ravel() for item in outputs])

@@ -1,7 +1,6 @@
 """Quantization-aware training: kernels and activations are rounded while the model trains, as the file will do it."""
 
 import warnings
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -11,7 +10,7 @@ import keras
 import numpy as np
 
 from tfcompress.errors import RecipeError, TfCompressWarning
-from tfcompress.models.surgery import After, layers_of
+from tfcompress.models.surgery import layers_of
 from tfcompress.techniques.kernels import Additions, Kernel, WeightTechnique
 from tfcompress.techniques.technique import Property
 from tfcompress.transforms.activation_range import ActivationRange
@@ -28,6 +27,7 @@ from tfcompress.transforms.quantization_kinds import (
     make_ranges,
     make_weight_grid,
 )
+from tfcompress.transforms.range_after import MakeLayer, named_after
 from tfcompress.transforms.transform import Transform
 from tfcompress.transforms.weight_grid import GradientGrid
 
@@ -140,7 +140,7 @@ class QuantizationAware(WeightTechnique):
                 TfCompressWarning,
                 stacklevel=3,
             )
-        return Additions(self._frozen, self._ranges_after(found, {layer.name for layer in layers_of(model)}))
+        return Additions(self._frozen, named_after(model, self._range_for(found)))
 
     def _stack(self, kernel: Kernel, setting: Any) -> list[Transform]:
         """The transforms of one kernel under its setting in `layers`, or None."""
@@ -155,25 +155,16 @@ class QuantizationAware(WeightTechnique):
             return clone
         return FrozenStatistics(clone, self.freeze_batch_norm_after)
 
-    def _ranges_after(self, found: Materialized, taken: set[str]) -> After:
-        """Puts a range after each call where one belongs, with a name that is not `taken`."""
-        calls: Counter[int] = Counter()
+    def _range_for(self, found: Materialized) -> MakeLayer:
+        """The range after each call where one belongs."""
         ranges = make_ranges(self.activations)
 
-        def after(source: keras.Operation, output: Any) -> Any:
-            number = calls[id(source)]
-            calls[id(source)] += 1
+        def layer(source: keras.Operation, number: int, name: str) -> keras.Layer | None:
             if not found.places[id(source)][number] or self._leaves_alone(source):
-                return output
-            name = base = f"{source.name}_range"
-            while name in taken:
-                number += 1
-                name = f"{base}_{number}"
-            taken.add(name)
-            layer = ranges.layer(name)
-            return output if layer is None else layer(output)
+                return None
+            return ranges.layer(name)
 
-        return after
+        return layer
 
     def _leaves_alone(self, source: keras.Operation) -> bool:
         names = source.name, type(source).__name__

@@ -17,7 +17,7 @@ from tfcompress.table import aligned
 from tfcompress.techniques.samples import Sampling, arrays_for, kept_samples
 from tfcompress.techniques.technique import Property, check_ready
 from tfcompress.transforms.activation_range import FixedRange
-from tfcompress.transforms.fidelity import snr_db
+from tfcompress.transforms.fidelity import outputs_snr_db
 from tfcompress.transforms.kept_tensors import KeptTensor, Place, kept_tensors, rounded_outputs
 from tfcompress.transforms.quantization_kinds import check_bits
 from tfcompress.transforms.range_after import named_after
@@ -68,7 +68,8 @@ class RangeSetting(Sampling):
     Which of the two costs more differs from tensor to tensor, so for each of them every method is tried, with this
     tensor alone rounded, and the one is taken after which the model's outputs have the least error.
 
-    `tfc.convert(..., representative=...)` takes the ranges and calibrates the tensors that there is no rule for.
+    Ranges that are there already, of quantization-aware training, stay. `tfc.convert(..., representative=...)` takes
+    all of them and calibrates the tensors that there is no rule for.
 
     Args:
         samples: Inputs of the model, some dozens to hundreds: arrays in the order of its inputs or by their names, or
@@ -92,7 +93,7 @@ class RangeSetting(Sampling):
     """
 
     establishes: ClassVar[frozenset[Property]] = frozenset({Property.RANGES})
-    preserves: ClassVar[frozenset[Property]] = frozenset({Property.SPARSITY, Property.CLUSTERS})
+    preserves: ClassVar[frozenset[Property]] = frozenset(Property)
 
     samples: Any = None
     method: RangeMethod | Mapping[str, Any] | str | None = None
@@ -112,7 +113,7 @@ class RangeSetting(Sampling):
         """A new model, nested models dissolved, with a range after each activation that TFLite keeps.
 
         Raises:
-            RecipeError: There are no samples, or the model is wrapped already or has ranges.
+            RecipeError: There are no samples, no tensor without a range, or the model is wrapped already.
             ModelError: A weight is NaN or infinite, the graph is hidden, or the model is one of tf_keras.
             DataError: The samples do not fit the model, or their file cannot be read.
         """
@@ -123,8 +124,8 @@ class RangeSetting(Sampling):
             counts[choice.chosen] = counts.get(choice.chosen, 0) + 1
         note(f"RangeSetting took {', '.join(f'{name} for {count} tensors' for name, count in counts.items())}.")
 
-        def layer(name: str, place: Place) -> keras.Layer | None:
-            low, high = ranges.get(place, (0.0, 0.0))
+        def layer(source: keras.Operation, number: int, name: str) -> keras.Layer | None:
+            low, high = ranges.get((id(source), number), (0.0, 0.0))
             return FixedRange(low, high, self.bits, name=name) if high > low else None
 
         return rebuild(flat, after=named_after(flat, layer))
@@ -156,9 +157,9 @@ class RangeSetting(Sampling):
         with task("RangeSetting: looking at tensors"):
             tensors = kept_tensors(flat, arrays)
         if not tensors:
-            raise RecipeError(f"RangeSetting: the model {model.name!r} keeps no tensor that could get a range.")
+            raise RecipeError(f"RangeSetting: the model {model.name!r} has no tensor that lacks a range.")
         few = [array[np.linspace(0, len(array) - 1, min(_MOST_TRIED, len(array))).astype(int)] for array in arrays]
-        exact = _joined(watched_outputs(flat, few, lambda operation, number, output: output))
+        exact = watched_outputs(flat, few, lambda operation, number, output: output)
         chosen = {}
         with task("RangeSetting: trying ranges", total=len(tensors)) as progress:
             for place, tensor in tensors.items():
@@ -171,7 +172,7 @@ class RangeSetting(Sampling):
         self,
         flat: keras.Model,
         arrays: list[np.ndarray],
-        exact: np.ndarray,
+        exact: list[np.ndarray],
         place: Place,
         tensor: KeptTensor,
         methods: Mapping[str, RangeMethod],
@@ -181,10 +182,6 @@ class RangeSetting(Sampling):
         by_range: dict[Range, float] = {}
         for name, ends in ranges.items():
             if ends not in by_range:
-                by_range[ends] = snr_db(exact, _joined(rounded_outputs(flat, arrays, {place: ends}, self.bits)))
+                by_range[ends] = outputs_snr_db(exact, rounded_outputs(flat, arrays, {place: ends}, self.bits))
             effects[name] = by_range[ends]
         return RangeChoice(tensor.name, ranges, effects, max(effects, key=lambda name: effects[name]))
-
-
-def _joined(outputs: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([item.ravel() for item in outputs])

@@ -1,5 +1,7 @@
 """How near an array is to what it should be: signal-to-noise ratio, cosine, and what a range cuts off."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 MOST_DECIBELS = 150.0
@@ -29,6 +31,17 @@ def snr_db(exact: np.ndarray, received: np.ndarray) -> float:
     if signal == 0:
         return -MOST_DECIBELS
     return float(np.clip(10 * np.log10(signal / noise), -MOST_DECIBELS, MOST_DECIBELS))
+
+
+def outputs_snr_db(exact: Sequence[np.ndarray], received: Sequence[np.ndarray]) -> float:
+    """The signal-to-noise ratio of all of a model's outputs together, in decibels.
+
+    Example:
+        >>> round(outputs_snr_db([np.ones(9), np.ones(1)], [np.ones(9), np.zeros(1)]), 1)      # 1 of 10 is lost
+        10.0
+    """
+    one, other = (np.concatenate([item.ravel() for item in items]) for items in (exact, received))
+    return snr_db(one, other)
 
 
 def cosine(one: np.ndarray, other: np.ndarray) -> float:

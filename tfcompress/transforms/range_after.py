@@ -7,30 +7,33 @@ from typing import Any
 import keras
 
 from tfcompress.models.surgery import After, layers_of
-from tfcompress.transforms.kept_tensors import Place
+
+MakeLayer = Callable[[keras.Operation, int, str], keras.Layer | None]
+"""Makes the layer for an operation, the number of its call, and a name that is free; or None for no layer."""
 
 
-def named_after(flat: keras.Model, layer: Callable[[str, Place], keras.Layer | None]) -> After:
-    """What `surgery.rebuild` takes as `after`: it puts `layer(name, place)` behind each call, unless that is None.
+def named_after(model: keras.Model, make: MakeLayer) -> After:
+    """What `surgery.rebuild` takes as `after`: it puts the layer that is made behind each call.
 
     Args:
-        flat: A model without nested models.
-        layer: Makes the layer for a place; the name is that of the call's operation with `_range`.
+        model: The model that will be rebuilt; no name in it is taken twice.
+        make: Makes the layers. A name is that of the operation with `_range`.
     """
-    taken = {item.name for item in layers_of(flat)}
+    taken = {layer.name for layer in layers_of(model)}
     calls: Counter[int] = Counter()
 
     def after(source: keras.Operation, output: Any) -> Any:
-        place = id(source), calls[id(source)]
+        number = calls[id(source)]
         calls[id(source)] += 1
-        name, number = f"{source.name}_range", 0
+        base, suffix = f"{source.name}_range", number
+        name = base
         while name in taken:
-            number += 1
-            name = f"{source.name}_range_{number}"
-        made = layer(name, place)
-        if made is None:
+            suffix += 1
+            name = f"{base}_{suffix}"
+        layer = make(source, number, name)
+        if layer is None:
             return output
         taken.add(name)
-        return made(output)
+        return layer(output)
 
     return after
