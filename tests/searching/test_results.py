@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from tfcompress.searching.budget import Budget
@@ -38,6 +39,8 @@ def test_a_budget_beyond_reach_says_how_close_it_got() -> None:
 
 
 def test_a_search_in_which_nothing_was_trained_says_why() -> None:
-    result = SearchResult(Path(), _BUDGET, (_trial(0, None, why="macs 9 of at most 5", trained=False),))
+    far, near = (_trial(i, None, why=f"macs {9 - i} of at most 5", trained=False) for i in range(2))
+    again = _trial(2, None, why="it was tried before", trained=False)
+    result = SearchResult(Path(), _BUDGET, (replace(far, excess=0.8), replace(near, excess=0.6), again))
     assert result.nearest is None
-    assert result.shortfall.endswith("no trial was finished. The last one: macs 9 of at most 5")
+    assert result.shortfall.endswith("no trial was finished. The nearest was: macs 8 of at most 5.")

@@ -48,6 +48,13 @@ class Proposals:
         proven = self.budget.misses(structure.figures)
         return proven or self.prediction.hopeless(choice, structure, self.budget.costs)
 
+    def excess(self, choice: Choice) -> float | None:
+        """How far beyond the budget a choice is, as far as is known of it; None where its graph cannot be made."""
+        structure = self.structures.of(choice)
+        if structure.figures is None:
+            return None
+        return self.budget.excess(self.prediction.costs(choice, structure) | structure.figures)
+
     def _best(self, graph: Choice, share: float) -> Choice | None:
         """The choice on a graph that loses least, of those whose sizes fill at most this share of their limits."""
         fitting = [choice for choice in self._on(graph) if self._fits(choice, share)]

@@ -22,6 +22,7 @@ class Trial:
         why: Why it was not trained, or what went wrong.
         trained: Whether its training began.
         seconds: How long it took.
+        excess: How far beyond the budget it was known to be without training, as a share of a limit; else None.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Trial:
     why: str
     trained: bool
     seconds: float
+    excess: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,11 @@ class SearchResult:
         if self.front:
             return ""
         if self.nearest is None:
-            reasons = [trial.why for trial in self.trials if trial.why]
-            last = f" The last one: {reasons[-1]}" if reasons else ""
-            return f"No recipe met the budget, and no trial was finished.{last}"
+            failed = [trial.why for trial in self.trials if trial.trained]
+            refused = [(trial.excess, trial.number) for trial in self.trials if trial.excess is not None]
+            nearest = [self.trials[number].why for _, number in sorted(refused)[:1]]
+            why = f" The nearest was: {nearest[0]}." if nearest else f" The last one: {failed[-1]}" if failed else ""
+            return f"No recipe met the budget, and no trial was finished.{why}"
         missed = ", ".join(self.budget.misses(self.nearest.figures or {}))
         return f"No recipe met the budget. The nearest is trial {self.nearest.number}: {missed}."
 

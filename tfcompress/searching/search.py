@@ -26,7 +26,7 @@ from tfcompress.searching.local import local_workers
 from tfcompress.searching.places import check_same, held
 from tfcompress.searching.prediction import Prediction
 from tfcompress.searching.proposing import Proposals
-from tfcompress.searching.results import SearchResult, Trial
+from tfcompress.searching.results import SearchResult
 from tfcompress.searching.space import Choice, SearchSpace, recipe_for
 from tfcompress.searching.structures import Structures, converter
 from tfcompress.searching.study import Study
@@ -97,7 +97,7 @@ def search(
         time_limit: Seconds that a trial may take.
         executor: `"local"`, or `"ray"` for a Ray cluster.
         ray_address: Of the cluster's head, `host:port`; by default one is started on this machine.
-        needs: The CPUs and GPUs that a trial takes of a Ray node; by default one CPU.
+        needs: What a trial takes of a Ray node, a `tfcompress.searching.cluster.Needs`; by default one CPU.
         storage: The address of a database (`postgresql://...`) that searches on several machines share.
 
     Returns:
@@ -182,13 +182,7 @@ class _Running:
 
     def result(self) -> SearchResult:
         """All trials so far."""
-        rows = []
-        for trial in self.study.trials:
-            figures, why = self.study.figures(trial), self.study.why(trial)
-            trained, place = trial.state.name in ("COMPLETE", "FAIL"), self._place(trial.number)
-            seconds = float(trial.user_attrs.get("seconds", 0.0))
-            rows.append(Trial(trial.number, self.study.choice(trial), place, figures, why, trained, seconds))
-        return SearchResult(self.folder, self.proposals.budget, tuple(rows))
+        return SearchResult(self.folder, self.proposals.budget, self.study.results(self._place))
 
     def _batch(self, count: int) -> list[tuple[int, Choice]]:
         """New trials that are worth a training: proposed by sensitivities at first, then by what was learnt."""
@@ -196,15 +190,17 @@ class _Running:
             return []
         tried, asked, refused = self.study.tried(), list[tuple[int, Choice]](), 0
         first = [choice for choice in self.proposals.first(4 * count) if choice not in tried]
-        while len(asked) < count and refused < _MOST_REFUSED:
+        while len(asked) < count and refused < _MOST_REFUSED and len(tried) < self.study.space.size:
             number, choice = self.study.ask(first.pop(0) if first and self.study.wants_first else None)
-            reasons = ["it was tried before"] if choice in tried else self.proposals.misses(choice)
-            tried.add(choice)
-            if reasons:
-                self.study.refuse(number, "; ".join(reasons))
-                refused += 1
+            reasons = [] if choice in tried else self.proposals.misses(choice)
+            if choice in tried:
+                self.study.refuse(number, "it was tried before")
+            elif reasons:
+                self.study.refuse(number, "; ".join(reasons), self.proposals.excess(choice))
             else:
                 asked.append((number, choice))
+            refused += choice in tried or bool(reasons)
+            tried.add(choice)
         return asked
 
     def _job(self, number: int, choice: Choice) -> Job:

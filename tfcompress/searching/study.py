@@ -1,6 +1,7 @@
 """The record of a search: an optuna study in a journal file or a database, resumed where it was left."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tfcompress.errors import MissingPackageError, SearchError, first_line
 from tfcompress.searching.budget import Budget
 from tfcompress.searching.jobs import Outcome
+from tfcompress.searching.results import Trial
 from tfcompress.searching.space import Choice, SearchSpace
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 _STARTUP = 8  # finished trials from which on what was learnt proposes too
 _CANDIDATES = 24
-_WHY, _OWNER, _FIGURES, _SECONDS = "why", "owner", "figures", "seconds"
+_WHY, _OWNER, _FIGURES, _SECONDS, _EXCESS = "why", "owner", "figures", "seconds", "excess"
 
 
 class Study:
@@ -47,7 +49,7 @@ class Study:
             text = "A search needs optuna and cloudpickle. Install them: pip install tfcompress[search]."
             raise MissingPackageError(text) from error
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._optuna, self._space, self._budget, self._seed, self._owner = optuna, space, budget, seed, owner
+        self._optuna, self.space, self._budget, self._seed, self._owner = optuna, space, budget, seed, owner
         objectives = [optuna.study.StudyDirection.MINIMIZE] * (1 + len(budget.costs))
         try:
             self._study = optuna.create_study(
@@ -89,12 +91,12 @@ class Study:
 
     def choice(self, trial: "optuna.trial.FrozenTrial") -> Choice:
         """What a trial chose."""
-        return self._space.choice(trial.params)
+        return self.space.choice(trial.params)
 
     def ask(self, choice: Choice | None = None) -> tuple[int, Choice]:
         """A new trial: of the choice given, or of one that the trials so far suggest."""
         if choice is not None:
-            self._study.enqueue_trial(self._space.indices(choice))
+            self._study.enqueue_trial(self.space.indices(choice))
         integers = self._optuna.distributions.IntDistribution
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
@@ -105,14 +107,16 @@ class Study:
                 seed=self._seed + len(self.trials),
             )
             trial = self._study.ask(
-                {item.name: integers(0, len(getattr(self._space, item.name)) - 1) for item in fields(self._space)}
+                {item.name: integers(0, len(getattr(self.space, item.name)) - 1) for item in fields(self.space)}
             )
         trial.set_user_attr(_OWNER, self._owner)
-        return trial.number, self._space.choice(trial.params)
+        return trial.number, self.space.choice(trial.params)
 
-    def refuse(self, number: int, why: str) -> None:
-        """Ends a trial that is not worth a training, or was one before."""
-        self._trial(number).set_user_attr(_WHY, why)
+    def refuse(self, number: int, why: str, excess: float | None = None) -> None:
+        """Ends a trial that is not worth a training, or was one before; `excess` is how far beyond the budget it is."""
+        trial = self._trial(number)
+        trial.set_user_attr(_WHY, why)
+        trial.set_user_attr(_EXCESS, excess)
         self._study.tell(number, state=self._optuna.trial.TrialState.PRUNED)
 
     def tell(self, outcome: Outcome) -> None:
@@ -127,14 +131,22 @@ class Study:
         trial.set_constraint("budget", self._budget.excess(outcome.figures))
         self._study.tell(outcome.number, self._budget.objectives(outcome.figures))
 
-    def figures(self, trial: "optuna.trial.FrozenTrial") -> dict[str, float] | None:
-        """What a finished trial measured."""
-        found: dict[str, float] | None = trial.user_attrs.get(_FIGURES)
-        return found
-
-    def why(self, trial: "optuna.trial.FrozenTrial") -> str:
-        """Why a trial was not trained, or failed."""
-        return str(trial.user_attrs.get(_WHY, ""))
+    def results(self, place: Callable[[int], Path]) -> tuple[Trial, ...]:
+        """All trials, each with its folder."""
+        states = self._optuna.trial.TrialState
+        return tuple(
+            Trial(
+                trial.number,
+                self.choice(trial),
+                place(trial.number),
+                trial.user_attrs.get(_FIGURES),
+                trial.user_attrs.get(_WHY, ""),
+                trial.state in (states.COMPLETE, states.FAIL),
+                trial.user_attrs.get(_SECONDS, 0.0),
+                trial.user_attrs.get(_EXCESS),
+            )
+            for trial in self.trials
+        )
 
     def _trial(self, number: int) -> Any:
         """The trial that can be written to, also one of a search before this one."""
