@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +55,13 @@ def _cluster(marks: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     environment = os.environ | {"PYTHONPATH": str(_ROOT), "SEARCH_MARKS": str(marks)}
     try:
         for name, command in commands:
-            log = (marks / f"{name}.log").open("wb")
             own = environment | {"SEARCH_NODE": name}
-            nodes.append(subprocess.Popen(command, env=own, stdout=log, stderr=log, start_new_session=True))
-            if name == "head":
-                _wait_for(lambda: _answers(port))
+            path = marks / f"{name}.log"
+            with path.open("wb") as log:
+                nodes.append(subprocess.Popen(command, env=own, stdout=log, stderr=log, start_new_session=True))
+            _wait_for(
+                partial(_says, path, "Ray runtime started")
+            )  # two nodes that start at once take each other's ports
         yield address, nodes[-1]
     finally:
         for node in nodes:
@@ -83,10 +87,8 @@ def _below(parent: int) -> list[int]:
     return found
 
 
-def _answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
+def _says(log: Path, text: str) -> bool:
+    return text in log.read_text(errors="replace")
 
 
 def _wait_for(condition: Any) -> None:
@@ -102,6 +104,9 @@ def _wait_for(condition: Any) -> None:
 def test_a_lost_node_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
     monkeypatch.setenv("SEARCH_MARKS", str(tmp_path))
+    # Left to itself, Ray makes up a token for each node that it starts before the head has written its own.
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", uuid.uuid4().hex)
     model, settings = small_search.trained(), {"fit": _fit_and_tell, "trials": 3, "batch": 3}
     local = small_search.searched(tmp_path / "local", model, **settings)
     with _cluster(tmp_path) as (address, doomed):
