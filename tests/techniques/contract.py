@@ -54,8 +54,8 @@ _WITHOUT_CONVOLUTIONS = (
 _WITHOUT_SCALES = ("attention", "group_convolution", "gru", "lstm", "separable", "shared_layer")
 
 CONTRACT = {
-    "AdaptiveRounding-sampled": Row(tfc.AdaptiveRounding(steps=20), sampled=True),
-    "BiasCorrection-sampled": Row(tfc.BiasCorrection(bits=4), sampled=True),
+    "AdaptiveRounding-sampled": Row(tfc.AdaptiveRounding(steps=20), sampled=True, in_file=False),
+    "BiasCorrection-sampled": Row(tfc.BiasCorrection(bits=4), sampled=True, in_file=False),
     "ChannelPruning": Row(tfc.ChannelPruning(macs=0.7, round_to=1), rewrites=True, refuses=("group_convolution",)),
     "ChannelPruning-global": Row(
         tfc.ChannelPruning(parameters=0.8, round_to=1, importance="GeometricMedian", allocation="Global"),

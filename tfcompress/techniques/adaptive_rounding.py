@@ -1,7 +1,7 @@
 """Adaptive rounding: weights go up or down, whichever lets each layer answer as it did, instead of to the nearest."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import keras
@@ -134,21 +134,25 @@ def _rounded(layer: keras.Layer, inputs: np.ndarray, given: np.ndarray, bits: in
         scales = _scales(matrix, most)
         moments = _moments(patches(inputs, layer), patches(given, layer), matrix)
         return (adaptive_integers(matrix, scales, most, moments, steps) * scales).reshape(kernel.shape)
-    window = int(np.prod(kernel.shape[:-2]))
-    solved = np.empty_like(kernel)
-    for channel in range(kernel.shape[-2]):  # each with a kernel of its own
-        matrix = kernel[..., channel, :].reshape(window, -1)
-        scales = _scales(matrix, most)
-        exact, actual = (patches(array[..., channel : channel + 1], layer) for array in (inputs, given))
-        moments = _moments(exact, actual, matrix)
-        integers = adaptive_integers(matrix, scales, most, moments, steps)
-        solved[..., channel, :] = (integers * scales).reshape(solved[..., channel, :].shape)
-    return solved
+    window, channels = int(np.prod(kernel.shape[:-2])), kernel.shape[-2]
+    own = np.moveaxis(kernel.reshape(window, channels, -1), 1, 0)  # each channel has a kernel of its own
+    scales = _scales(own, most)
+    parts = [
+        _moments(
+            patches(inputs[..., channel : channel + 1], layer),
+            patches(given[..., channel : channel + 1], layer),
+            own[channel],
+        )
+        for channel in range(channels)
+    ]
+    moments = Moments(*(np.stack([getattr(part, item.name) for part in parts]) for item in fields(Moments)))
+    solved = adaptive_integers(own, scales, most, moments, steps) * scales[:, np.newaxis, :]
+    return np.moveaxis(solved, 0, 1).reshape(kernel.shape)
 
 
 def _scales(matrix: np.ndarray, most: int) -> np.ndarray:
     """The step of each column's grid; 1 for a column of zeros."""
-    largest = np.abs(matrix).max(axis=0)
+    largest = np.abs(matrix).max(axis=-2)
     return np.where(largest > 0, largest, most) / most
 
 

@@ -39,14 +39,14 @@ def adaptive_integers(kernel: np.ndarray, scales: np.ndarray, most: int, moments
     better than the nearest integers, these are taken.
 
     Args:
-        kernel: W, (entries, channels).
-        scales: s, (channels,), all above 0.
+        kernel: W, (entries, channels), or several of them side by side, (kernels, entries, channels).
+        scales: s, (channels,), all above 0; for several kernels (kernels, channels), and moments likewise.
         most: The largest integer, 2^(bits - 1) - 1.
         moments: G and C.
         steps: Of the descent, 1 or more.
 
     Returns:
-        (entries, channels), integers in [-most, most]. Weights that lie on the grid stay.
+        Integers in [-most, most], in the shape of the kernel. Weights that lie on the grid stay.
 
     Example:
         >>> kernel, scales = np.array([[0.4], [0.4], [3.0]]), np.array([1.0])
@@ -58,21 +58,17 @@ def adaptive_integers(kernel: np.ndarray, scales: np.ndarray, most: int, moments
     Reference:
         Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization", arXiv:2004.10568.
     """
+    scales = scales[..., np.newaxis, :]
     units = kernel / scales
     nearest = np.clip(np.rint(units), -most, most)
     low = np.floor(units)
     fixed = np.abs(units - np.rint(units)) < _ON_GRID
-    base = _loss(nearest, scales, moments)
-    share = np.maximum(base, 1e-9 * moments.energies + np.finfo("float64").tiny)  # rounding may make it negative
-    found = _descend(units - low, low, fixed, scales, moments, share, steps)
+    share = np.maximum(_loss(nearest, scales, moments), 1e-9 * moments.energies + np.finfo("float64").tiny)
+    found = _descend(units - low, low, fixed, scales, moments, share[..., np.newaxis, :], steps)
     relaxed = np.where(fixed, nearest, np.clip(low + found, -most, most))
-    other = np.where(fixed, nearest, np.clip(2 * low + 1 - relaxed, -most, most))
-    integers = _flipped(relaxed, other, scales, moments)
-    from_nearest = _flipped(
-        nearest, np.where(fixed, nearest, np.clip(2 * low + 1 - nearest, -most, most)), scales, moments
-    )
-    better = _loss(integers, scales, moments) < _loss(from_nearest, scales, moments)
-    return np.where(better, integers, from_nearest)
+    flipped = [_flipped(start, _other(start, low, fixed, most), scales, moments) for start in (relaxed, nearest)]
+    better = _loss(flipped[0], scales, moments) < _loss(flipped[1], scales, moments)
+    return np.where(better[..., np.newaxis, :], *flipped)
 
 
 def _descend(
@@ -98,7 +94,7 @@ def _descend(
         if progress > 0:
             power = _LAST_POWER + (_FIRST_POWER - _LAST_POWER) * (1 + np.cos(np.pi * progress)) / 2
             centred = 2 * up - 1
-            slope = slope - 2 * power * np.abs(centred) ** (power - 1) * np.sign(centred) / len(values)
+            slope = slope - 2 * power * np.abs(centred) ** (power - 1) * np.sign(centred) / values.shape[-2]
         moving = (stretched > 0) & (stretched < 1) & ~fixed
         gradient = np.where(moving, slope * sigmoid * (1 - sigmoid) * (_HIGH - _LOW), 0.0)
         first = _MOMENTUM * first + (1 - _MOMENTUM) * gradient
@@ -108,25 +104,32 @@ def _descend(
     return (1 / (1 + np.exp(-values)) > 0.5).astype("float64")
 
 
+def _other(integers: np.ndarray, low: np.ndarray, fixed: np.ndarray, most: int) -> np.ndarray:
+    """The integer on the other side of each weight; the same one where the weight lies on the grid."""
+    return np.where(fixed, integers, np.clip(2 * low + 1 - integers, -most, most))
+
+
 def _flipped(integers: np.ndarray, other: np.ndarray, scales: np.ndarray, moments: Moments) -> np.ndarray:
     """Flips in each channel the weight that lowers the loss most from one integer to the other, until none does."""
-    integers, other, columns = integers.copy(), other.copy(), np.arange(len(scales))
-    diagonal, residue = np.diag(moments.reads)[:, np.newaxis], moments.reads @ (integers * scales) - moments.answers
-    for _ in range(2 * len(integers)):
+    diagonal = np.diagonal(moments.reads, axis1=-2, axis2=-1)[..., np.newaxis]
+    residue, entries = moments.reads @ (integers * scales) - moments.answers, integers.shape[-2]
+    least = 1e-12 * moments.energies[..., np.newaxis, :]
+    for _ in range(2 * entries):
         change = (other - integers) * scales
         gains = -(2 * change * residue + np.square(change) * diagonal)
-        rows = gains.argmax(axis=0)
-        active = columns[gains[rows, columns] > 1e-12 * moments.energies]
-        if not active.size:
+        rows = gains.argmax(axis=-2)[..., np.newaxis, :]
+        active = np.take_along_axis(gains, rows, axis=-2) > least
+        if not active.any():
             break
-        chosen = rows[active]
-        residue[:, active] += moments.reads[:, chosen] * change[chosen, active]
-        integers[chosen, active], other[chosen, active] = other[chosen, active], integers[chosen, active]
+        step = np.where(active, np.take_along_axis(change, rows, axis=-2), 0.0)
+        residue = residue + np.take_along_axis(moments.reads, rows, axis=-1) * step
+        chosen = (np.arange(entries)[:, np.newaxis] == rows) & active
+        integers, other = np.where(chosen, other, integers), np.where(chosen, integers, other)
     return integers
 
 
 def _loss(integers: np.ndarray, scales: np.ndarray, moments: Moments) -> np.ndarray:
     """The mean square error of each channel."""
     values = integers * scales
-    loss: np.ndarray = (values * (moments.reads @ values - 2 * moments.answers)).sum(axis=0) + moments.energies
+    loss: np.ndarray = (values * (moments.reads @ values - 2 * moments.answers)).sum(axis=-2) + moments.energies
     return loss
