@@ -124,6 +124,8 @@ def search(
     for name, number in (("trials", trials), ("batch", batch), ("workers", workers), ("threads", threads)):
         if not isinstance(number, int) or number < 1:
             raise SearchError(f"search: {name} must be a whole number from 1, not {number!r}.")
+    if not time_limit > 0:
+        raise SearchError(f"search: time_limit must be a number of seconds beyond 0, not {time_limit!r}.")
     mode_for(mode, "float32")
     folder, limits, allowed = Path(directory), Budget.of(budget), space or SearchSpace()
     original = load(model)
@@ -136,11 +138,11 @@ def search(
         }  # fmt: skip
         owner = check_same(folder, settings)
         _share(folder, original, work)
-        study = Study(folder, storage, f"tfcompress-{seed}", owner, allowed, limits, seed)
-        proposals = _proposals(folder, original, work, allowed, limits, mode)
-        running = _Running(folder, study, proposals, mode, seed, data)
-        place = _place(folder, executor, ray_address, needs or Needs(), workers, threads, time_limit)
         try:
+            study = Study(folder, storage, f"tfcompress-{seed}", owner, allowed, limits, seed)
+            proposals = _proposals(folder, original, work, allowed, limits, mode)
+            running = _Running(folder, study, proposals, mode, seed, data)
+            place = _place(folder, executor, ray_address, needs or Needs(), workers, threads, time_limit)
             with place as found, task("searching", total=trials) as progress:
                 running.go_on(found, trials, batch, progress)
         finally:
