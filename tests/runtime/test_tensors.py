@@ -14,8 +14,9 @@ from tfcompress.runtime.tensors import run_tensors
 def test_the_last_tensor_is_what_the_file_answers(spread: Spread) -> None:
     found = run_tensors(spread.path, spread.x[:5])
     assert [item.operator for item in found][:3] == ["", "QUANTIZE", "CONV_2D"]
-    answers = predict(spread.path, spread.x[:5])
-    np.testing.assert_allclose(found[-1].values, answers, atol=2 * (found[-2].range or (0, 1))[1] / 255)
+    low, high = found[-2].range or (0.0, 0.0)
+    # Delegates may round a tie the other way.
+    np.testing.assert_allclose(found[-1].values, predict(spread.path, spread.x[:5]), atol=2.5 * (high - low) / 255)
     assert all(len(item.values) == 5 for item in found)
 
 
