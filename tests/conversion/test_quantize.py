@@ -60,6 +60,8 @@ def test_the_smallest_file_is_what_its_card_says(
     kernels = {kernel.shape: kernel.type for kernel in facts.kernels}
     assert kernels[1, 3, 3, 3] == "int8"  # LiteRT has no int4 depthwise convolution
     assert "int4" in kernels.values()
+    scales = [kernel.quantization["scales"] for kernel in facts.kernels if kernel.quantization]
+    assert sorted(scales) == [3, 3, 4]  # one for each channel
     outputs, expected = predict(path, samples), predict(float_file, samples)
     assert isinstance(outputs, np.ndarray)
     measured = 10 * np.log10((expected**2).sum() / ((outputs - expected) ** 2).sum())
@@ -136,14 +138,6 @@ def test_an_error_budget_raises_layers_to_int16_or_float(dense: Path, tmp_path: 
 def test_settings_that_cannot_be_are_refused_before_the_long_work(tmp_path: Path, settings: dict, message: str) -> None:
     with pytest.raises(ConversionError, match=message):
         quantize("nothing.tflite", tmp_path / "x.tflite", **settings)
-
-
-def test_kernels_keep_a_scale_for_each_channel(
-    converted: Callable[..., Converted], samples: np.ndarray, tmp_path: Path
-) -> None:
-    quantize(converted("float32").path, tmp_path / "x.tflite", precisions=["int8"], representative=samples)
-    scales = [kernel.quantization["scales"] for kernel in inspect(tmp_path / "x.tflite").kernels if kernel.quantization]
-    assert sorted(scales) == [3, 3, 4]
 
 
 def test_integer_activations_need_samples(converted: Callable[..., Converted], tmp_path: Path) -> None:
