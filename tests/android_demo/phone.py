@@ -24,7 +24,8 @@ BROWSER = "chromium-headless-shell"
 _LONGEST = 300  # seconds for one answer, on a machine that has much else to do
 # Nothing of Chromium's own may go out; the sandbox needs rights that a container lacks.
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-_FAKE_CAMERA, _CAMERA_ALLOWED = "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
+_FAKE_CAMERA = "--use-fake-device-for-media-stream"
+_ANSWER = "--use-fake-ui-for-media-stream"  # to the question whether the page may use it
 
 
 class Origin:
@@ -70,7 +71,7 @@ class Origin:
 @contextmanager
 def launched(kind: "BrowserType", *, camera: bool = True) -> "Iterator[Browser]":
     """Chromium with a fake camera that may be used, or with one that may not."""
-    flags = [*_FLAGS, _FAKE_CAMERA, *([_CAMERA_ALLOWED] if camera else [])]
+    flags = [*_FLAGS, _FAKE_CAMERA, _ANSWER if camera else f"{_ANSWER}=deny"]
     browser = kind.launch(executable_path=shutil.which(BROWSER), args=flags)
     try:
         yield browser
