@@ -18,7 +18,7 @@ OPERATORS = frozenset({"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CO
 """The operators whose kernels can be quantized."""
 
 # The methods by which a kernel's scales are found: the key in litert-quantizer, and the operators that it serves.
-# Its GPTQ (0.11.0) leaves float bytes in tensors that it calls int4.
+# Its GPTQ is left out: with statistics given from outside, an int4 tensor of version 0.11.0 held float bytes; why is open.
 METHODS = {
     "nearest": ("min_max_uniform_quantize", OPERATORS),
     "mse": ("MSE", OPERATORS - {"BATCH_MATMUL"}),
