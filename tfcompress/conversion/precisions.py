@@ -18,7 +18,7 @@ OPERATORS = frozenset({"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CO
 """The operators whose kernels can be quantized."""
 
 # The methods by which a kernel's scales are found: the key in litert-quantizer, and the operators that it serves.
-# Its GPTQ is left out: with statistics given from outside, an int4 tensor of version 0.11.0 held float bytes; why is open.
+# Its GPTQ is left out: fed with statistics, version 0.11.0 wrote float bytes into an int4 tensor; why is unknown.
 METHODS = {
     "nearest": ("min_max_uniform_quantize", OPERATORS),
     "mse": ("MSE", OPERATORS - {"BATCH_MATMUL"}),
