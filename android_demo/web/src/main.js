@@ -60,6 +60,7 @@ function chooseModel(chosen) {
 function chooseImage(at) {
   endCamera();
   return work(async () => {
+    endCamera(); // it may have been on its way when the image was chosen
     const {label} = demo.images[at];
     take({pixels: await pictureAt(at), source: `image ${at}`, expected: label, at});
     await classify();
@@ -69,6 +70,7 @@ function chooseImage(at) {
 function choosePhoto(file) {
   endCamera();
   return work(async () => {
+    endCamera();
     take({pixels: await photoPicture(file), source: 'photo', expected: null, at: -1});
     await classify();
   });
@@ -138,6 +140,10 @@ async function measure() {
   for (const each of await loadable()) {
     candidates.push({classifier: await classifierFor(each), input: modelInput(pixels, each.input)});
   }
+  if (candidates.length === 0) {
+    view.showProgress(null); // why stands beside each model
+    return;
+  }
   const times = await latencies(candidates, (done, total) => view.showProgress('measuring', {done, total}));
   candidates.forEach(({classifier}, at) => view.showTimes(classifier.model, times[at]));
   view.showProgress('measured', {runs: RUNS, runtime: RUNTIME});
@@ -161,9 +167,11 @@ async function loadable() {
 
 async function check() {
   endCamera();
-  const classifier = await classifierFor(model);
+  const used = model; // the user may choose another one meanwhile
+  view.showProgress(null);
+  const classifier = await classifierFor(used);
   const report = (details) => view.showProgress('checking', details);
-  const {key, details} = await checked(model, classifier, demo, pictureAt, report);
+  const {key, details} = await checked(used, classifier, demo, pictureAt, report);
   view.showProgress(key, details);
 }
 

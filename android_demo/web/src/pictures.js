@@ -13,7 +13,9 @@ export async function bundledPicture(url) {
   } catch {
     throw new Problem('imageUnreadable', {name: url});
   }
-  return drawn(bitmap, bitmap.width, bitmap.height);
+  const pixels = drawn(bitmap, bitmap.width, bitmap.height);
+  bitmap.close();
+  return pixels;
 }
 
 /** The pixels of a photo, upright and made smaller. */
@@ -24,7 +26,9 @@ export async function photoPicture(file) {
   } catch {
     throw new Problem('imageUnreadable', {name: file.name});
   }
-  return reduced(bitmap, bitmap.width, bitmap.height);
+  const pixels = reduced(bitmap, bitmap.width, bitmap.height);
+  bitmap.close(); // a photo has tens of megabytes, and the garbage collector does not see them
+  return pixels;
 }
 
 /** What a video shows at this moment. */

@@ -15,7 +15,9 @@ export function showTexts() {
   for (const element of document.querySelectorAll('[data-text]')) {
     element.textContent = text(element.dataset.text);
   }
-  byId('preview').setAttribute('aria-label', text('preview'));
+  for (const id of ['preview', 'video']) {
+    byId(id).setAttribute('aria-label', text('preview'));
+  }
 }
 
 /** Title, models and images; `choose` is called with what the user picks. */
@@ -34,7 +36,7 @@ function modelButton(model, first, choose) {
   button.dataset.model = model.id;
   button.setAttribute('role', 'radio');
   const facts = [model.arithmetic, text('sizes', {packed: bytes(model.packed_bytes), size: bytes(model.size_bytes)})];
-  if (model !== first) {
+  if (model.packed_bytes < first.packed_bytes) {
     const rate = number(first.packed_bytes / model.packed_bytes, {maximumSignificantDigits: 3});
     facts.push(text('smaller', {rate}));
   }
