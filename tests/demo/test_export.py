@@ -86,7 +86,7 @@ def test_a_published_model_with_a_dynamic_batch_is_refused(shared_data: Path, tm
         ),
         (with_dynamic_batch, "its input ?x16x16x1 has a free axis"),
         (with_two_inputs, "has 2 inputs and 1 outputs"),
-        (with_flat_input, "its input has the shape 1x256. A demo takes images"),
+        (with_flat_input, "1 x height x width x 1 or 3. Give the Keras model such an input."),
         (lambda content: b"no flatbuffer at all", "is not a .tflite file"),
         (lambda content: content[:3000], "model.tflite"),
     ],
@@ -125,7 +125,7 @@ def test_settings_that_do_not_fit_are_refused(
 
 
 def test_labels_come_from_a_file_too(tmp_path: Path) -> None:
-    (tmp_path / "labels.txt").write_text("\n".join(LABELS) + "\n\n", encoding="utf-8")
+    (tmp_path / "labels.txt").write_text("\n".join(LABELS) + "\n\n", encoding="utf-8-sig")
     assert _export([_INT8], tmp_path / "demo", labels=tmp_path / "labels.txt").models[0].labels == LABELS
 
 

@@ -145,7 +145,7 @@ def _identity(name: str) -> str:
 def _labels(source: Sequence[str] | str | Path) -> list[str]:
     if isinstance(source, str | Path):
         try:
-            words = [line.strip() for line in Path(source).read_text(encoding="utf-8").splitlines() if line.strip()]
+            words = [line.strip() for line in Path(source).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{source} cannot be read as labels: {error}. Give a text file with one a line.") from error
     else:

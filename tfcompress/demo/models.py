@@ -66,9 +66,11 @@ def candidate(path: Path, labels: Sequence[str], mean: Any, std: Any) -> Candida
         _check_port(path, kind, port)
     shape, classes = facts.inputs[0]["shape"], facts.outputs[0]["shape"]
     if len(shape) != 4 or shape[0] != 1 or shape[3] not in (1, 3):
+        batched = len(shape) == 4 and shape[0] != 1
+        advice = "Convert the model with batch=1 (--batch 1)." if batched else "Give the Keras model such an input."
         raise FormatError(
             f"{path}: its input has the shape {_text(shape)}. A demo takes images, one at a time: 1 x height x width x "
-            "1 or 3. Convert the model with batch=1 (--batch 1)."
+            f"1 or 3. {advice}"
         )
     if len(classes) != 2 or classes[0] != 1 or classes[1] < 2:
         raise FormatError(f"{path}: its output has the shape {_text(classes)}, and a classifier's is 1 x classes.")
