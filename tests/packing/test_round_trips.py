@@ -1,5 +1,7 @@
 """`unpack(pack(f)) == f`, for files of every kind."""
 
+import io
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 
 from tests import tflite_files
 from tests.packing.made_weights import weights
+from tfcompress.packing import packing
 from tfcompress.packing.choosing import CODINGS
 from tfcompress.packing.packing import pack
-from tfcompress.packing.unpacking import unpack
+from tfcompress.packing.pool import tables_of
+from tfcompress.packing.unpacking import Packed, unpack
 from tools.made_tflite import Weights, made_tflite
 
 _QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -55,6 +59,19 @@ def test_published_files(shared_data: Path, tmp_path: Path) -> None:
     assert len(paths) >= 12
     for path in paths:
         _there_and_back(path.read_bytes(), tmp_path)
+
+
+def test_a_pool_has_no_more_tables_than_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "MOST_TABLES", np.array([8, 8]))
+    halves = np.random.default_rng(1).standard_normal((16, 16)).astype(np.float16).astype(np.float32)
+    packed = _there_and_back(made_tflite([Weights(f"w{n}", halves) for n in range(4)]), tmp_path)
+    tables = Counter[int]()
+    for _ in Packed(io.BytesIO(packed), len(packed), "x").original(
+        lambda item: tables.update({item.pool: int(tables_of(item.stream)[0])})
+    ):
+        pass
+    assert len(tables) > 1
+    assert 3 <= max(tables.values()) <= 8
 
 
 def test_the_same_file_packs_to_the_same_bytes(tmp_path: Path) -> None:

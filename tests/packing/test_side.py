@@ -66,6 +66,14 @@ def test_numbers_without_end_are_refused() -> None:
         _read(reader, MOST_NUMBERS + 1)
 
 
+def test_more_numbers_than_may_come_are_refused_before_room_is_made_for_them() -> None:
+    reader = SideReader(bytes(8), "x.tfz")
+    reader.check_left(MOST_NUMBERS)
+    reader.number(Family.LENGTH)
+    with pytest.raises(FormatError, match="more than"):
+        reader.check_left(MOST_NUMBERS)
+
+
 def _read(reader: SideReader, count: int) -> None:
     for _ in range(count):
         reader.number(Family.STRUCTURE)

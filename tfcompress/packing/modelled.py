@@ -193,6 +193,7 @@ def _read_tables(side: SideReader, needed: int, alphabet: int) -> Tables:
     rows = 1 + side.number(Family.LENGTH, (3 * _MOST_CLASS + 1 << MOST_HISTORY) - 1)
     if rows < needed:
         raise side.damaged(f"{rows} tables cannot serve {needed} contexts")
+    side.check_left(rows * alphabet)
     codes, largest = np.zeros((rows, alphabet), np.int64), ((LARGEST_EXPONENT + 1) << mantissa)
     for number in range(rows):
         before: Sequence[int] = codes[number - 1].tolist() if number else [0] * alphabet

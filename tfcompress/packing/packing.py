@@ -16,7 +16,7 @@ from tfcompress.files import check_output, replacing, zlib_bytes
 from tfcompress.packing.choosing import CODINGS, Choice, choose
 from tfcompress.packing.container import Header, Layout, largest_original, write_layout
 from tfcompress.packing.planning import Plan, plan
-from tfcompress.packing.pool import write_pool
+from tfcompress.packing.pool import MOST_TABLES, tables_of, write_pool
 from tfcompress.packing.regions import Region, regions
 from tfcompress.packing.report import Entry, Packing, entry, parts
 from tfcompress.packing.side import MOST_NUMBERS, SideWriter
@@ -109,15 +109,18 @@ def pack(
 
 def _pools(planned: Plan, codings: Collection[str]) -> Iterator[tuple[list[Item], list[Choice]]]:
     """Streams that are coded together, and the coding chosen for each."""
-    items, choices, size = list[Item](), list[Choice](), 0
+    items, choices, size, tables = list[Item](), list[Choice](), 0, np.zeros(2, int)
     for number, item in enumerate((*planned.shared, *planned.passing)):
-        weight = len(item[0]) * (2 if item[1].bits <= 8 else 1)
-        if items and size + weight > _POOL and number >= len(planned.shared):  # the first pool has all shared ones
+        choice, weight = choose(*item, codings), len(item[0]) * (2 if item[1].bits <= 8 else 1)
+        own = tables_of(choice.stream)
+        full = size + weight > _POOL or (tables + own > MOST_TABLES).any()
+        if items and full and number >= len(planned.shared):  # the first pool has all shared ones
             yield items, choices
-            items, choices, size = [], [], 0
+            items, choices, size, tables = [], [], 0, np.zeros(2, int)
         items.append(item)
-        choices.append(choose(*item, codings))
+        choices.append(choice)
         size += weight
+        tables += own
     yield items, choices
 
 

@@ -18,6 +18,7 @@ from tfcompress.packing.streams import Coding, Lzma, Stream, read_stream, write_
 MOST_BYTES = 1 << 22  # of the original, in one pool
 _MOST_SLOTS = 1 << 23  # of the tables of values
 _MOST_FLAG_TABLES = 1 << 16
+MOST_TABLES = np.array([_MOST_SLOTS >> LEAST_PRECISION, _MOST_FLAG_TABLES])  # of values and of flags, in one pool
 _MOST_STREAMS = 1 << 16
 _MOST_LANES = 4096  # as many as make numpy quick
 _BYTES_A_VALUE_LANE = 400  # a lane costs about three bytes,
@@ -47,6 +48,13 @@ class Lanes:
 def modelled_rows(streams: list[Stream]) -> list[Row]:
     """The rows of a pool that are coded in lanes."""
     return [row for stream in streams if stream.model for row in stream.model.rows if row.tables]
+
+
+def tables_of(stream: Stream) -> np.ndarray:
+    """How many tables of values and of flags a stream brings into its pool."""
+    rows = modelled_rows([stream])
+    values = sum(len(row.tables.codes) for row in rows if row.tables)
+    return np.array([values, sum(len(row.flags.tables.codes) for row in rows if row.flags)])
 
 
 def write_pool(side: SideWriter, streams: list[Stream], data: list[np.ndarray], payloads: list[bytes]) -> list[bytes]:

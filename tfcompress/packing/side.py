@@ -150,6 +150,11 @@ class SideReader:
             raise self.damaged(f"{value - 1:,} stands where at most {largest:,} is possible")
         return value - 1
 
+    def check_left(self, numbers: int) -> None:
+        """Refuses, before room is made for them, more numbers than may still come."""
+        if numbers > self._left:
+            raise self.damaged(f"it describes itself in more than {MOST_NUMBERS:,} numbers")
+
     def signed(self, family: Family) -> int:
         """The next number that may be negative."""
         value = self.number(family)
