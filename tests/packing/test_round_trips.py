@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_every_coding_alone(items: list[Weights], coding: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("make", [tflite_files.affine, tflite_files.affine_int8, tflite_files.two_inputs])
-def test_small_models_become_smaller(make: "pytest.MonkeyPatch", tmp_path: Path) -> None:
+def test_small_models_become_smaller(make: Callable[[], bytes], tmp_path: Path) -> None:
     content = make()
     assert len(_there_and_back(content, tmp_path)) < len(content)
 
