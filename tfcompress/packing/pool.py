@@ -21,9 +21,9 @@ _MOST_FLAG_TABLES = 1 << 16
 MOST_TABLES = np.array([_MOST_SLOTS >> LEAST_PRECISION, _MOST_FLAG_TABLES])  # of values and of flags, in one pool
 _MOST_STREAMS = 1 << 16
 _MOST_LANES = 4096  # as many as make numpy quick
-_BYTES_A_VALUE_LANE = 400  # a lane costs about three bytes,
-_BYTES_A_FLAG_LANE = 100  # and one where its end carries a word of the values
-_QUICK_FROM = 1 << 15  # coded bytes; what has fewer is decoded soon, so it gets half as many lanes
+_BYTES_A_VALUE_LANE = 800, 200  # coded bytes, of few and of many: a lane costs about three bytes,
+_BYTES_A_FLAG_LANE = 200, 100  # and one where its end carries a word of the values
+_MANY = 3 << 13  # bytes; what has fewer is decoded soon however few lanes it has
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,9 @@ def _write_lane_sizes(side: SideWriter, lanes: Lanes) -> None:
     side.number(Family.LENGTH, lanes.value_bytes)
 
 
-def lanes_for(size: float, bytes_a_lane: int) -> int:
+def lanes_for(size: float, bytes_a_lane: tuple[int, int]) -> int:
     """How many lanes there should be, so that each has its share of the coded bytes to make up for its state."""
-    lanes = size / (bytes_a_lane if size >= _QUICK_FROM else 2 * bytes_a_lane)
-    return min(max(int(lanes), 1), _MOST_LANES)
+    return min(max(int(size / bytes_a_lane[int(size >= _MANY)]), 1), _MOST_LANES)
 
 
 def _value_frequencies(rows: list[Row], symbols: list[np.ndarray], precision: int) -> tuple[np.ndarray, np.ndarray]:
