@@ -98,12 +98,18 @@ def test_what_no_app_can_run_is_refused(tmp_path: Path, change: Callable[[bytes]
     assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
 
 
+def test_equal_labels_get_the_numbers_of_their_classes(tmp_path: Path) -> None:
+    demo = _export([_INT8], tmp_path / "demo", labels=["crane", "kite", "crane", "owl"])
+    assert demo.models[0].labels == ["crane (0)", "kite", "crane (2)", "owl"]
+    assert {image.label for image in demo.images} <= set(demo.models[0].labels)
+
+
 @pytest.mark.parametrize(
     ("models", "changes", "message"),
     [
         ([_INT8], {"labels": ["one", "two"]}, "The classes y run from 0 to 3, and there are 2 labels"),
         ([_INT8], {"labels": [*LABELS, "more"]}, "has 4 classes, and there are 5 labels"),
-        ([_INT8], {"labels": ["a", "b", "a", "c"]}, "Two classes have the label 'a'"),
+        ([_INT8], {"labels": ["a", "a (0)", "a", "c"]}, "Two classes have the label 'a (0)'"),
         ([_INT8], {"labels": ["a"]}, "two labels or more"),
         ([_INT8], {"labels": "missing.txt"}, "missing.txt cannot be read as labels"),
         ([_INT8], {"mean": [1.0, 2.0, 3.0]}, "mean must be a number, or 1, one per channel of the model"),

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -46,7 +47,8 @@ def export_demo(
         directory: The folder to write.
         images: `(x, y)` or an `.npz` with `x` and `y`: pixels 0 to 255, uint8 (images, height, width[, 1 or 3]), and
             their classes. Those of another size than a model's are cropped and resampled.
-        labels: One per class, in the order of the outputs; or a text file with one a line.
+        labels: One per class, in the order of the outputs; or a text file with one a line. Equal ones are told apart by
+            the number of their class.
         mean: What a model wants pixels to be: `(pixel - mean) / std`; a number, or one per channel.
         std: See `mean`; 255 brings pixels to [0, 1].
         count: How many images are bundled at most, the classes by turns, 1 or more.
@@ -152,7 +154,9 @@ def _labels(source: Sequence[str] | str | Path) -> list[str]:
         words = [str(word).strip() for word in source]
     if "" in words or len(words) < 2:
         raise DataError(f"A demo needs two labels or more, none empty; received {words}.")
-    if repeated := sorted({word for word in words if words.count(word) > 1}):
+    counts = Counter(words)  # ImageNet has two cranes: a bird and a machine
+    words = [f"{word} ({number})" if counts[word] > 1 else word for number, word in enumerate(words)]
+    if repeated := [word for word, count in Counter(words).items() if count > 1]:
         raise DataError(f"Two classes have the label {repeated[0]!r}. Give each class its own.")
     return words
 
