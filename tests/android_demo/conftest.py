@@ -61,7 +61,7 @@ def origin(assets: Path, classes: Path, tmp_path: Path) -> Iterator[Origin]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright runs, nothing else in the process can start it
 def browser() -> "Iterator[Browser]":
     """Debian's Chromium, with a camera that is none."""
     build.need(BROWSER)
