@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import struct
-import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from tests.android_demo.build import ROOT
+from tests.java_process import JavaProcess
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserType, Page, Route
@@ -28,44 +27,21 @@ _FAKE_CAMERA = "--use-fake-device-for-media-stream"
 _ANSWER = "--use-fake-ui-for-media-stream"  # to the question whether the page may use it
 
 
-class Origin:
+class Origin(JavaProcess):
     """android_demo/shell's AppOrigin in a JVM: what it answers is what the phone's WebView would get."""
 
     def __init__(self, classes: Path, assets: Path, storage: Path) -> None:
-        command = ["java", "-Xmx256m", "-cp", classes, "io.github.tfcompress.demo.OriginServer", assets, storage]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        program = "io.github.tfcompress.demo.OriginServer"
+        super().__init__(["java", "-Xmx256m", "-cp", classes, program, assets, storage], _LONGEST)
         self.storage = storage
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(_LONGEST)
 
     def get(self, url: str) -> tuple[int, str, bytes]:
         """Status, type and body."""
-        assert self._process.stdin
-        guard = threading.Timer(_LONGEST, self._process.kill)
-        guard.start()
-        try:
-            address = url.encode()
-            self._process.stdin.write(struct.pack(">H", len(address)) + address)
-            self._process.stdin.flush()
+        address = url.encode()
+        with self._asked(struct.pack(">H", len(address)) + address):
             (status,) = struct.unpack(">i", self._read(4))
             mime = self._read(*struct.unpack(">H", self._read(2))).decode()
             return status, mime, self._read(*struct.unpack(">i", self._read(4)))
-        finally:
-            guard.cancel()
-
-    def _read(self, count: int) -> bytes:
-        assert self._process.stdout
-        data = self._process.stdout.read(count)
-        assert len(data) == count, "the app's class died, or was killed because it hung"
-        return data
 
 
 @contextmanager

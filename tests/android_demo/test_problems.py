@@ -9,7 +9,7 @@ import pytest
 
 from tests.android_demo.altered_assets import AlteredAssets
 from tests.android_demo.phone import Origin, Phone, launched
-from tests.demo.changed_tflite import with_dynamic_batch, with_int8_inputs_and_outputs
+from tools.changed_tflite import with_dynamic_batch, with_int8_inputs_and_outputs
 from tools.golden_demo import GOLDEN
 
 if TYPE_CHECKING:

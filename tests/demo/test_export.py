@@ -13,17 +13,17 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.demo.changed_tflite import (
-    with_dynamic_batch,
-    with_flat_input,
-    with_int8_inputs_and_outputs,
-    with_two_inputs,
-)
 from tfcompress.card import Card
 from tfcompress.demo.contract import Demo
 from tfcompress.demo.export import export_demo
 from tfcompress.errors import DataError, FormatError, OutputError, TfCompressError
 from tfcompress.tflite.inspection import inspect
+from tools.changed_tflite import (
+    with_dynamic_batch,
+    with_flat_input,
+    with_int8_inputs_and_outputs,
+    with_two_inputs,
+)
 from tools.golden_demo import GOLDEN, LABELS, MEAN, STD, patterns
 
 _SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "demo.schema.json"

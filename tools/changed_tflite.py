@@ -1,4 +1,4 @@
-"""A model with float inputs and outputs and int8 inside, changed into what no app can run; TensorFlow is not needed."""
+"""A model with float inputs and outputs and int8 inside, changed into what no app can run; without TensorFlow."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +27,24 @@ def with_int8_inputs_and_outputs(content: bytes) -> bytes:
         graph.inputs, graph.outputs = list(first.outputs), list(last.inputs)
         for signature in model.signatureDefs or ():
             signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = graph.inputs[0], graph.outputs[0]
+
+    return _changed(content, change)
+
+
+def with_int8_input(content: bytes) -> bytes:
+    """The input is said to be int8, though the file's first operator takes floats."""
+
+    def change(model: Any, graph: Any) -> None:
+        graph.tensors[graph.inputs[0]].type = schema.TensorType.INT8
+
+    return _changed(content, change)
+
+
+def with_two_outputs(content: bytes) -> bytes:
+    """The output is given twice."""
+
+    def change(model: Any, graph: Any) -> None:
+        graph.outputs = [*graph.outputs, *graph.outputs]
 
     return _changed(content, change)
 
