@@ -2,11 +2,12 @@
 
 A trained depthwise network has the channels of its layers scaled at random, and read back as much: it computes the
 same, and int8 falls off a cliff. Each row is an int8 file, tested on the 10,000 test images, which nothing else looks
-at. Representative data and samples are training images.
+at. Representative data and samples are training images. A seed's results are kept, so a run that was stopped goes on.
 """
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -110,6 +111,17 @@ def outcomes(folder: Path, seed: int, only: str = "") -> tuple[list[Outcome], st
     return found, said
 
 
+def kept_outcomes(folder: Path, seed: int, only: str = "") -> tuple[list[Outcome], str]:
+    """What `outcomes` finds, read back where the folder has it from an earlier run."""
+    path = folder / f"outcomes{'-' + slug(only) if only else ''}-{seed}.json"
+    if path.exists():
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [Outcome(**row) for row in content["rows"]], content["said"]
+    found, said = outcomes(folder, seed, only)
+    write_text(path, json.dumps({"rows": [asdict(one) for one in found], "said": said}, indent=2) + "\n")
+    return found, said
+
+
 def _scorer(images: LabelledImages) -> Callable[[Callable[[np.ndarray], object]], float]:
     x, labels = pixels(images.x_test), images.y_test
     return lambda predict: accuracy(np.asarray(predict(x)), labels)
@@ -144,7 +156,7 @@ computes the same. {_REPRESENTATIVE} representative images, {_SAMPLES} samples f
 def main(output: Path, seeds: int, only: str, publish: bool) -> None:
     """Measure the repairs on the cliff of int8 and on weights of four bits."""
     output.mkdir(parents=True, exist_ok=True)
-    results = [outcomes(output, seed, only) for seed in range(seeds)]
+    results = [kept_outcomes(output, seed, only) for seed in range(seeds)]
     text = table([found for found, _ in results])
     click.echo(text)
     if publish:

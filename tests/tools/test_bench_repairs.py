@@ -1,5 +1,7 @@
 """The benchmark of repairs: its table, that spread channels compute the same, and, slowly, what it promises."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 import tfcompress as tfc
-from tools.bench_repairs import NETWORK, Outcome, outcomes, spread, table
+from tools.bench_repairs import NETWORK, Outcome, kept_outcomes, outcomes, spread, table
 from tools.bench_techniques import slug, trained
 from tools.datasets import load
 from tools.train_lenet5 import pixels
@@ -18,6 +20,13 @@ def test_the_table_has_the_loss_in_points_over_the_seeds() -> None:
     lines = table(found).splitlines()
     assert lines[2] == "| int8 | 0.8700 | 3.00 | 2.00 | 4.00 |"
     assert lines[-1] == "The float model: 0.9000. Seeds: 2."
+
+
+def test_a_seed_that_was_measured_is_read_back(tmp_path: Path) -> None:
+    found = [Outcome("int8", 0.88, 0.90)]
+    kept = tmp_path / "outcomes-3.json"
+    kept.write_text(json.dumps({"rows": [asdict(one) for one in found], "said": "doubtful"}), encoding="utf-8")
+    assert kept_outcomes(tmp_path, 3) == (found, "doubtful")
 
 
 def test_spread_channels_compute_the_same() -> None:
