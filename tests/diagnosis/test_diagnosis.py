@@ -74,7 +74,9 @@ def test_it_prints_a_table_and_gives_json(diagnosis: Diagnosis) -> None:
     ("changes", "remedy"),
     [
         ({}, Remedy.NONE),
-        ({"output_snr_db": 20.0}, Remedy.FINER),
+        ({"output_snr_db": 20.0}, Remedy.INT16),
+        ({"output_snr_db": 20.0, "type": "int16"}, Remedy.FLOAT),
+        ({"output_snr_db": 20.0, "shares": {"weights": 0.6, "rounding": 0.4}}, Remedy.FLOAT),
         ({"output_snr_db": 20.0, "clipped": 0.01}, Remedy.SAMPLES),
         ({"output_snr_db": 20.0, "spread": 30.0}, Remedy.EQUALIZATION),
         ({"output_snr_db": 20.0, "tail": 9.0}, Remedy.RANGES),

@@ -27,6 +27,13 @@ METHODS = {
 _INT4 = {"int8": {"CONV_2D", "FULLY_CONNECTED"}, "dynamic": {"CONV_2D", "FULLY_CONNECTED"}}
 _INT4 |= {"int16": _INT4["int8"], "float32": {"BATCH_MATMUL", "CONV_2D", "FULLY_CONNECTED"}}
 _THEIR_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
+
+INT16 = OPERATORS | {
+    *("ADD", "AVERAGE_POOL_2D", "CONCATENATION", "DIV", "GATHER", "GELU", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN"),
+    *("MIRROR_PAD", "MUL", "PACK", "PAD", "PADV2", "RELU", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
+    *("RSQRT", "SLICE", "SOFTMAX", "SPLIT", "SQRT", "STRIDED_SLICE", "SUB", "SUM", "TANH", "TRANSPOSE", "UNPACK"),
+}
+"""The operators that litert-quantizer 0.11 lets compute on int16 activations."""
 _ENDS = ("INPUT", "OUTPUT")
 
 
@@ -44,6 +51,21 @@ class Layer:
     operator: str
     scope: str
     depth: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """An operator, with or without a kernel, that computes in a precision of its own.
+
+    Attributes:
+        operator: Its name in the schema.
+        scope: As that of a `Layer`.
+        precision: `"int16"` or `"float32"`.
+    """
+
+    operator: str
+    scope: str
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -101,13 +123,16 @@ def options_for(layer: Layer, wanted: Sequence[str], scheme: Scheme) -> tuple[st
     return tuple(name for name in BITS if name in wanted and name in possible) or ("int8",)
 
 
-def recipe_for(precisions: Mapping[str, str], layers: Sequence[Layer], scheme: Scheme) -> list[dict[str, Any]]:
+def recipe_for(
+    precisions: Mapping[str, str], layers: Sequence[Layer], scheme: Scheme, held: Sequence[Held] = ()
+) -> list[dict[str, Any]]:
     """A recipe of litert-quantizer; where two entries fit an operator, it takes the later one.
 
     Args:
         precisions: Each layer's precision by its name.
         layers: The layers.
         scheme: What holds for all.
+        held: Operators for which that does not hold.
     """
     entries = []
     if scheme.calibrated:
@@ -124,7 +149,14 @@ def recipe_for(precisions: Mapping[str, str], layers: Sequence[Layer], scheme: S
         block = scheme.block if precision == "int4" and layer.operator == "FULLY_CONNECTED" else 0
         method = scheme.method if layer.operator in METHODS[scheme.method][1] else "nearest"
         entries.append(_entry(place, operator, _config(BITS[precision], activations, block), method))
-    return entries
+    return [*entries, *map(_held_entry, held)]
+
+
+def _held_entry(item: Held) -> dict[str, Any]:
+    place, operator = f"^{re.escape(item.scope)}$", _THEIR_NAMES.get(item.operator, item.operator)
+    if item.precision == "float32":
+        return _left_alone(place, operator)
+    return _entry(place, operator, _config(8, "int16"), "nearest")
 
 
 def _entry(place: str, operator: str, config: dict[str, Any], method: str) -> dict[str, Any]:

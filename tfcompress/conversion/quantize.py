@@ -1,6 +1,6 @@
 """Each layer of a float `.tflite` gets its own bits, found by what they cost, within a budget of bytes or error."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -14,6 +14,7 @@ from tfcompress.child import Ending, job_folder, run
 from tfcompress.conversion.bit_search import Point, chosen
 from tfcompress.conversion.converter import convert
 from tfcompress.conversion.difference import difference
+from tfcompress.conversion.holding import check_kept
 from tfcompress.conversion.precisions import BITS, Scheme
 from tfcompress.conversion.representative import Samples, collect
 from tfcompress.conversion.signature import Port
@@ -23,7 +24,7 @@ from tfcompress.progress import task
 from tfcompress.runtime.inspection import inspect
 from tfcompress.runtime.session import predict
 from tfcompress.table import aligned
-from tfcompress.tflite.inspection import Inspection
+from tfcompress.tflite.inspection import Inspection, card_of
 from tfcompress.tflite.reading import file_bytes, parse
 
 _WORKER = "tfcompress.conversion.quantizer_worker"
@@ -67,6 +68,7 @@ def quantize(
     block: int = 0,
     method: str = "nearest",
     io: str = "float32",
+    kept: Mapping[str, str] | None = None,
     every: str | Path | None = None,
     force: bool = False,
     time_limit: float = 3600.0,
@@ -92,6 +94,9 @@ def quantize(
         method: How the scales of kernels are found: `"nearest"` (from the largest weight), or `"mse"` and `"octav"` (of
             least squared error, which clips the largest).
         io: The type of inputs and outputs: `"float32"`, or that of the activations.
+        kept: By the name of a tensor of the float file the precision, `"int16"` or `"float32"`, in which it is made, of
+            whatever `precisions` says: where int8 activations are too coarse. What reads it computes on int16, or in
+            float where there is no int16.
         every: A folder into which all files that no other beats are written, each named by its bytes.
         force: Whether an existing file or folder may be replaced.
         time_limit: Seconds after which the search is stopped.
@@ -128,14 +133,17 @@ def quantize(
         card = _float_file(model, folder / "float.tflite", time_limit)
         ports = _ports(folder / "float.tflite")
         samples = _samples(representative, ports, scheme)
+        check_kept(kept or {}, scheme, folder / "float.tflite")
         progress.say("measuring precisions")
-        points = _searched(folder, samples, precisions, scheme, time_limit, path.name)
+        points = _searched(folder, samples, precisions, scheme, kept or {}, time_limit, path.name)
         point = chosen(points, max_bytes, min_snr_db)
         made = folder / f"point_{points.index(point)}.tflite"
         progress.say("comparing the file with the model")
         gap = _difference(folder / "float.tflite", made, samples)
         origin = "representative" if representative is not None else f"random, seed {_SEED}"
         card = _card(made, path.name, card, point, scheme, {"inputs": origin} | gap)
+        if kept:
+            card = replace(card, conversion=card.conversion | {"kept": dict(kept)})
         with replacing(path, force=force) as temporary:
             temporary.write_bytes(made.read_bytes())
             card.save_beside(path)
@@ -162,14 +170,14 @@ def _check(precisions: Sequence[str], max_bytes: int | None, min_snr_db: float |
 
 
 def _float_file(model: Any, target: Path, time_limit: float) -> Card:
-    """The float file and its card: the one given, or the model converted."""
+    """The float file and its card: the one given, with the card that lies beside it if it is its own; or the model's."""
     if isinstance(model, (str, Path)) and Path(model).suffix == ".tflite":
         target.write_bytes(file_bytes(model))
         facts = inspect(target, xnnpack=False)
         if any(kernel.type != "float32" for kernel in facts.kernels):
             kinds = ", ".join(sorted({kernel.type for kernel in facts.kernels}))
             raise ConversionError(f"{model} has {kinds} kernels already. Give the float file that it was made from.")
-        return facts.to_card()
+        return card_of(Path(model))
     return convert(model, target, mode="float32", time_limit=time_limit)
 
 
@@ -199,12 +207,19 @@ def _samples(source: Any, ports: Sequence[Port], scheme: Scheme) -> Samples:
 
 
 def _searched(
-    folder: Path, samples: Samples, precisions: Sequence[str], scheme: Scheme, time_limit: float, name: str
+    folder: Path,
+    samples: Samples,
+    precisions: Sequence[str],
+    scheme: Scheme,
+    kept: Mapping[str, str],
+    time_limit: float,
+    name: str,
 ) -> list[Point]:
     """The files that no other beats, made in a child process."""
     for i, array in enumerate(samples.values()):
         np.save(folder / f"input_{i}.npy", array, allow_pickle=False)
     job = {"inputs": len(samples), "scheme": asdict(scheme), "wanted": list(precisions), "measured": _MEASURED}
+    job["kept"] = dict(kept)
     ending = run(_WORKER, folder, job, time_limit=time_limit)
     if ending.result is None:
         raise _failure(name, ending, time_limit)

@@ -12,7 +12,8 @@ import numpy as np
 from tfcompress.child import read_job, report_result, stage
 from tfcompress.conversion.activation_extremes import Statistics, outputs_of, statistics
 from tfcompress.conversion.bit_search import Point, Precisions, search
-from tfcompress.conversion.precisions import OPERATORS, Layer, Scheme, options_for, recipe_for
+from tfcompress.conversion.holding import held_operators, scope_of
+from tfcompress.conversion.precisions import OPERATORS, Held, Layer, Scheme, options_for, recipe_for
 from tfcompress.tflite.kernels import KERNEL_INPUTS
 from tfcompress.tflite.reading import parse
 
@@ -26,9 +27,13 @@ def main(folder: Path) -> None:
         samples = [np.load(folder / f"input_{i}.npy", allow_pickle=False) for i in range(job["inputs"])]
         scheme, layers = Scheme(**job["scheme"]), layers_of(content)
         seen = statistics(content, samples) if scheme.calibrated else None
-        make = _maker(content, layers, scheme, seen)
+        held = held_operators(parse(content, "the float file").graphs[0], job["kept"])
+        make = _maker(content, layers, scheme, seen, held)
         measure = _measure(make, content, [array[: job["measured"]] for array in samples])
-        points = search({layer.name: options_for(layer, job["wanted"], scheme) for layer in layers}, measure)
+        options = {layer.name: options_for(layer, job["wanted"], scheme) for layer in layers}
+        fixed = {item.scope: (item.precision,) for item in held}
+        options |= {layer.name: fixed[layer.scope] for layer in layers if layer.scope in fixed}
+        points = search(options, measure)
         for number, point in enumerate(points):
             (folder / f"point_{number}.tflite").write_bytes(make(point.precisions))
     report_result(folder, {"points": [asdict(point) for point in points]})
@@ -42,19 +47,19 @@ def layers_of(content: bytes) -> list[Layer]:
         kernels = [operator.inputs[i] for i in KERNEL_INPUTS.get(operator.name, ()) if i < len(operator.inputs)]
         stored = [graph.tensors[i] for i in kernels if i >= 0 and graph.tensors[i].constant]
         if operator.name in OPERATORS and stored:
-            names = [graph.tensors[i].name for i in operator.outputs if i >= 0]
-            found.append(Layer(names[0], operator.name, ";".join(names) + ";", stored[0].shape[-1]))
+            scope = scope_of(graph, operator)
+            found.append(Layer(graph.tensors[operator.outputs[0]].name, operator.name, scope, stored[0].shape[-1]))
     return found
 
 
 def _maker(
-    content: bytes, layers: list[Layer], scheme: Scheme, seen: Statistics | None
+    content: bytes, layers: list[Layer], scheme: Scheme, seen: Statistics | None, held: list[Held]
 ) -> Callable[[Precisions], bytes]:
     """Makes the file of some precisions."""
     from litert_quantizer.quantizer import Quantizer
 
     def make(precisions: Precisions) -> bytes:
-        recipe = recipe_for(precisions, layers, scheme)
+        recipe = recipe_for(precisions, layers, scheme, held)
         if all(entry["algorithm_key"] == "no_quantize" for entry in recipe):
             return content
         quantizer = Quantizer(bytearray(content))

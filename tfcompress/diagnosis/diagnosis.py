@@ -38,7 +38,8 @@ class Remedy(Enum):
     EQUALIZATION = "Equalization: its channels differ widely and share one range"
     RANGES = "RangeSetting: a few values make its range wide"
     BIAS = "BiasCorrection: its channels are shifted"
-    FINER = "int16 or float for this layer, or quantization-aware training: 8 bits are too few for it"
+    INT16 = "int16 for this layer, or quantization-aware training: 8 bits are too few for its values"
+    FLOAT = "float for this layer, or quantization-aware training: 8 bits are too few for its weights"
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,12 @@ def remedy_for(error: TensorError) -> Remedy:
         return Remedy.BIAS
     if error.cause == "rounding" and error.tail > _LONG_TAIL:
         return Remedy.RANGES
-    return Remedy.FINER
+    return Remedy.FLOAT if precision_for(error) == "float32" else Remedy.INT16
+
+
+def precision_for(error: TensorError) -> str:
+    """The precision that a tensor must be kept in, where nothing else helps: int16, which has int8 weights, or float."""
+    return "float32" if error.cause == "weights" or error.type == "int16" else "int16"
 
 
 def _row(error: TensorError) -> tuple[str, ...]:

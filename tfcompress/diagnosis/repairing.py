@@ -1,7 +1,8 @@
 """`repair`: applies what a diagnosis recommends, keeps what helps on the user's metric, and shows before and after."""
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from tfcompress.conversion.converter import convert
 from tfcompress.conversion.representative import Samples, collect
 from tfcompress.conversion.signature import signature_of
 from tfcompress.diagnosis.diagnosis import Diagnosis, Remedy, diagnose
+from tfcompress.diagnosis.trials import Predict, Trial, Trials
+from tfcompress.diagnosis.widening import widen
 from tfcompress.errors import ConversionError, DataError, RecipeError
 from tfcompress.files import check_output, replacing
 from tfcompress.models.loading import load
 from tfcompress.models.surgery import flatten
 from tfcompress.models.watching import watched_outputs
 from tfcompress.progress import task
-from tfcompress.runtime.session import predict
 from tfcompress.table import aligned
 from tfcompress.techniques.bias_correction import BiasCorrection
 from tfcompress.techniques.equalization import Equalization
@@ -29,27 +31,11 @@ from tfcompress.techniques.technique import Technique
 from tfcompress.tflite.inspection import Inspection, inspect
 from tfcompress.transforms.fidelity import snr_db
 
-Predict = Callable[[Any], Any]
 Evaluate = Callable[[Predict], float]
 """The user's metric: it is given a function from inputs to outputs, as `keras.Model.predict`; larger is better."""
 
 _FOR_RANGES = 64
 _MOST_COMPARED = 200
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A file that was tried.
-
-    Attributes:
-        steps: The names of the repairs in it; none for the file as it was.
-        score: The user's metric, or the signal-to-noise ratio of the outputs where there is none.
-        kept: Whether the next trials build on it.
-    """
-
-    steps: tuple[str, ...]
-    score: float
-    kept: bool
 
 
 @dataclass(frozen=True)
@@ -60,29 +46,51 @@ class Repair:
         metric: What the scores are.
         model_score: The score of the Keras model; None where the metric compares with it.
         before: The diagnosis of the file as it was.
+        after: That of the file that was written.
         trials: What was tried, the file as it was first.
         card: The card of the file that was written.
+        obstacle: Why the layers that still cost much could not be kept in more bits, or "".
     """
 
     metric: str
     model_score: float | None
     before: Diagnosis
+    after: Diagnosis
     trials: tuple[Trial, ...]
     card: Card
+    obstacle: str = ""
 
     @property
     def best(self) -> Trial:
         """The file that was written."""
         return [trial for trial in self.trials if trial.kept][-1]
 
+    def to_json(self) -> str:
+        """The facts as JSON text."""
+        facts = {
+            "metric": self.metric,
+            "model_score": self.model_score,
+            "trials": [asdict(trial) for trial in self.trials],
+            "before": json.loads(self.before.to_json()),
+            "after": json.loads(self.after.to_json()),
+            "obstacle": self.obstacle,
+        }
+        return json.dumps(facts, indent=2, allow_nan=False)
+
     def __str__(self) -> str:
-        rows = [("file", self.metric, "")]
+        rows = [("file", self.metric, "bytes", "")]
         if self.model_score is not None:
-            rows.append(("Keras model", f"{self.model_score:.4f}", ""))
+            rows.append(("Keras model", f"{self.model_score:.4f}", "", ""))
         for trial in self.trials:
             name = " + ".join(trial.steps) or "as it was"
-            rows.append((name, f"{trial.score:.4f}", "written" if trial is self.best else ""))
-        return aligned(rows)
+            rows.append((name, f"{trial.score:.4f}", f"{trial.bytes:,}", "written" if trial is self.best else ""))
+        lines = [aligned(rows)]
+        if self.after.guilty:
+            lines += ["", f"still costing the outputs more than 3 %: {', '.join(self.after.guilty)}"]
+            lines.append(
+                self.obstacle or "what is left for these is quantization-aware training (tfc.QuantizationAware)"
+            )
+        return "\n".join(lines)
 
 
 def repair(
@@ -98,8 +106,9 @@ def repair(
     """Diagnoses a file and mends it: repairs are tried in turn, each on top of those that helped, and the best is kept.
 
     Tried are, where the diagnosis names them or a layer costs more than 3 %, `Equalization`, `RangeSetting` and
-    `BiasCorrection`. None of them trains; the model's architecture stays. The new file has the mode, the batch and the
-    types of inputs and outputs of the old one.
+    `BiasCorrection`, and at last int16 or float for the layers that still cost so much (extra `quantizer`). None of
+    them trains; the model's architecture stays. The new file has the batch and the types of inputs and outputs of the
+    old one.
 
     Args:
         model: The Keras model that was converted, or whatever `tfcompress.load` takes. It is not changed.
@@ -122,38 +131,35 @@ def repair(
 
     Example:
         >>> tfc.repair(model, "m.tflite", samples, "mended.tflite", evaluate=accuracy).best.steps  # doctest: +SKIP
-        ('Equalization', 'BiasCorrection')
+        ('Equalization', 'BiasCorrection', 'int16 for head')
     """
     path, output = Path(path), Path(output)
     check_output(output, force=force)
-    settings = _settings(inspect(path))
+    settings = _settings(inspect(path)) | {"time_limit": time_limit}
     model = load(model)
     signature = signature_of(model, settings["batch"])
     samples = collect(data, signature.inputs)
     before = diagnose(model, path, samples)
     metric = "output SNR, dB" if evaluate is None else getattr(evaluate, "__name__", "metric")
     score = _scorer(model, samples, evaluate)
-    trials = [Trial((), score(lambda inputs: predict(path, inputs)), kept=True)]
     with task(f"repairing {path.name}") as progress, job_folder() as folder:
-        best, best_file = model, None
+        trials, best = Trials(score, path), model
         for number, technique in enumerate(_repairs(before, samples)):
-            name = type(technique).__name__
-            steps = (*[trial for trial in trials if trial.kept][-1].steps, name)
+            steps = (*trials.best.steps, type(technique).__name__)
             progress.say(" + ".join(steps))
             try:
                 changed = technique.wrap(best)
             except RecipeError:  # the model has nothing that this repair could change
                 continue
             file = folder / f"{number}.tflite"
-            convert(changed, file, representative=samples, against=model, time_limit=time_limit, **settings)
-            reached = score(lambda inputs: predict(file, inputs))  # noqa: B023 - called at once
-            kept = reached > max(trial.score for trial in trials)
-            trials.append(Trial(steps, reached, kept))
-            if kept:
-                best, best_file = changed, file
-        card = _written(path if best_file is None else best_file, output, force)
+            convert(changed, file, representative=samples, against=model, **settings)
+            if trials.attempt(steps, file):
+                best = changed
+        progress.say("layers in more bits")
+        after, obstacle = widen(best, model, trials, samples, settings, folder)
+        card = _written(trials.file, output, force)
     model_score = None if evaluate is None else score(lambda inputs: _keras_predict(model, inputs))
-    return Repair(metric, model_score, before, tuple(trials), card)
+    return Repair(metric, model_score, before, after, tuple(trials.done), card, obstacle)
 
 
 def _repairs(diagnosis: Diagnosis, samples: Samples) -> list[Technique]:
@@ -163,7 +169,7 @@ def _repairs(diagnosis: Diagnosis, samples: Samples) -> list[Technique]:
     if not diagnosis.remedies:
         return [BiasCorrection(samples=arrays)]
     repairs: list[Technique] = []
-    if Remedy.EQUALIZATION in diagnosis.remedies or Remedy.FINER in diagnosis.remedies:
+    if {Remedy.EQUALIZATION, Remedy.INT16, Remedy.FLOAT} & set(diagnosis.remedies):
         repairs.append(Equalization())
     return [*repairs, RangeSetting(samples=arrays), BiasCorrection(samples=arrays)]
 

@@ -24,6 +24,8 @@ _MOST_LANES = 4096  # as many as make numpy quick
 _BYTES_A_VALUE_LANE = 800, 200  # coded bytes, of few and of many: a lane costs about three bytes,
 _BYTES_A_FLAG_LANE = 200, 100  # and one where its end carries a word of the values
 _MANY = 3 << 13  # bytes; what has fewer is decoded soon however few lanes it has
+_ENOUGH_LANES = 1024  # for numpy to be quick; further ones must cost next to nothing
+_BYTES_A_FURTHER_LANE = 500
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ def _write_lane_sizes(side: SideWriter, lanes: Lanes) -> None:
 
 def lanes_for(size: float, bytes_a_lane: tuple[int, int]) -> int:
     """How many lanes there should be, so that each has its share of the coded bytes to make up for its state."""
-    return min(max(int(size / bytes_a_lane[int(size >= _MANY)]), 1), _MOST_LANES)
+    wanted = int(size / bytes_a_lane[int(size >= _MANY)])
+    return min(max(min(wanted, _ENOUGH_LANES), int(size / _BYTES_A_FURTHER_LANE), 1), _MOST_LANES)
 
 
 def _value_frequencies(rows: list[Row], symbols: list[np.ndarray], precision: int) -> tuple[np.ndarray, np.ndarray]:
