@@ -74,7 +74,8 @@ def _family(name: str, side: int = 32, **settings: Any) -> Network:
         )
         return keras.Model(body.input, keras.layers.Dense(10, name="logits")(body.output), name=name.lower())
 
-    return Network(build, padded if side == 32 else enlarged, batch=32, steps=300, aware_steps=150)
+    images, batch = (padded, 32) if side == 32 else (enlarged, 8)
+    return Network(build, images, batch, steps=300, aware_steps=150)
 
 
 NETWORKS = {

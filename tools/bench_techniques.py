@@ -50,6 +50,7 @@ class Row:
 
 
 LENET = Network("LeNet-5, MNIST", MNIST, train_lenet5.build, epochs=4, epochs_of_a_step=4)
+NORMED = Network("LeNet-5 with batch norm, MNIST", MNIST, train_lenet5.build_normed, epochs=4, epochs_of_a_step=2)
 FASHION = Network("depthwise CNN, Fashion-MNIST", FASHION_MNIST, train_fashion.build, epochs=8, epochs_of_a_step=4)
 
 
@@ -59,21 +60,24 @@ def rows() -> list[Row]:
     small = {"conv1": 0.4, "fc2": 0.8}
     ninety = tfc.MagnitudePruning(schedule=schedule, layers=small)
     eighty = tfc.MagnitudePruning(
-        schedule=tfc.PolynomialDecay(0.3, 0.8, begin_step=0, end_step=900, frequency=50), skip=()
+        schedule=tfc.PolynomialDecay(0.3, 0.81, begin_step=0, end_step=600, frequency=50), skip=()
     )
     sixteen, quantized = tfc.WeightClustering(clusters=16), tfc.QuantizationAware()
     ternary = tfc.QuantizationAware(weights="Ternary", activations="Calibrated", layers={"fc2": 8})
     binary = tfc.QuantizationAware(weights="Binary", activations="Calibrated", layers={"fc2": 8})
+    all_three = "80 % zeros, 16 clusters, QAT int8"
     return [
         Row("float", LENET, (), 0.0),
         Row("90 % zeros", LENET, (ninety,), 0.1),
         Row("16 clusters", LENET, (sixteen,), 0.2),
         Row("ternary", LENET, (ternary,), 0.5),
         Row("binary", LENET, (binary,), 1.0),
+        Row("float", NORMED, (), 0.0),
+        Row(all_three, NORMED, (eighty, sixteen, quantized), 0.5),
         Row("float", FASHION, (), 0.0),
         Row("post-training int8", FASHION, (), 0.0),
         Row("QAT int8", FASHION, (quantized,), 0.1),
-        Row("80 % zeros, 16 clusters, QAT int8", FASHION, (eighty, sixteen, quantized), 0.5),
+        Row(all_three, FASHION, (eighty, sixteen, quantized), 0.5),
     ]
 
 

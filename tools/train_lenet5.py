@@ -39,6 +39,29 @@ def build() -> keras.Model:
     )
 
 
+def build_normed() -> keras.Model:
+    """The same with batch normalization behind both convolutions and the first dense layer."""
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(20, 5, use_bias=False, name="conv1"),
+            layers.BatchNormalization(name="conv1_norm"),
+            layers.ReLU(name="conv1_relu"),
+            layers.MaxPooling2D(name="pool1"),
+            layers.Conv2D(50, 5, use_bias=False, name="conv2"),
+            layers.BatchNormalization(name="conv2_norm"),
+            layers.ReLU(name="conv2_relu"),
+            layers.MaxPooling2D(name="pool2"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(500, use_bias=False, name="fc1"),
+            layers.BatchNormalization(name="fc1_norm"),
+            layers.ReLU(name="fc1_relu"),
+            layers.Dense(10, name="fc2"),
+        ],
+        name="lenet5_normed",
+    )
+
+
 def compile_for(model: keras.Model, steps: int, learning_rate: float) -> None:
     """Adam, its rate falling along a cosine to zero over `steps`."""
     model.compile(
