@@ -17,7 +17,7 @@ import keras
 import tfcompress as tfc
 from tfcompress.files import write_text
 from tfcompress.searching.budget import Budget
-from tfcompress.searching.jobs import Job
+from tfcompress.searching.jobs import Job, kept_outcome
 from tfcompress.searching.local import local_workers
 from tfcompress.searching.space import Choice, SearchSpace, recipe_for
 from tfcompress.searching.trial import FILE, Work
@@ -77,8 +77,11 @@ def compared(output: Path, choices: Mapping[str, list[Choice]], limits: Mapping[
             jobs.append(
                 (Job(len(jobs), text, model, "int8", budget.costs, _SEED, ""), output / f"{len(jobs):03}-{kind}")
             )
+    kept = [kept_outcome(*job) for job in jobs]
+    outcomes = {outcome.number: outcome for outcome in kept if outcome is not None}
     with local_workers(output / "work.pickle", count=workers, time_limit=1800, threads=1) as executor:
-        outcomes = {outcome.number: outcome for outcome in executor.run(jobs)}
+        left = [job for job in jobs if job[0].number not in outcomes]
+        outcomes |= {outcome.number: outcome for outcome in executor.run(left)}
     rows = []
     for number, (kind, choice) in enumerate(kinds):
         figures = outcomes[number].figures
@@ -145,7 +148,7 @@ def _representative() -> object:
 
 @click.command()
 @click.option("-o", "--output", default="runs/search", show_default=True, type=click.Path(path_type=Path))
-@click.option("--trials", default=16, show_default=True, type=click.IntRange(min=1))
+@click.option("--trials", default=12, show_default=True, type=click.IntRange(min=1))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1))
 @click.option("--baselines/--no-baselines", default=True, help="Whether single techniques are trained too.")
 def main(output: Path, trials: int, workers: int, baselines: bool) -> None:
