@@ -39,12 +39,50 @@ def test_a_metric_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> Non
     assert sentence.endswith("latency not compared: no device has both, accuracy not measured.")
 
 
+def _budget(folder: Path, accuracy: float = 0.0, **costs: float) -> None:
+    settings = {"budget": {"costs": costs, "accuracy": accuracy}}
+    (folder / "search.json").write_text(json.dumps({"owner": "x", "settings": settings}))
+
+
 def test_the_verdict_on_a_search_is_on_the_most_accurate_file_within_its_budget(phone: Path) -> None:
-    budget = {"costs": {"packed_bytes": 900, "latency_ms on host": 1.5}, "accuracy": 0.98}
-    (phone / "search.json").write_text(json.dumps({"owner": "x", "settings": {"budget": budget}}))
-    assert verdict(read_runs([phone])[0])[0].startswith("dense against before: 76 % smaller download")
+    _budget(phone, 0.98, **{"packed_bytes": 900, "latency_ms on host": 1.5})
+    met, gained = verdict(read_runs([phone])[0])
+    assert met == (
+        "The budget (packed_bytes at most 900, latency_ms on host at most 1.5, accuracy at least 0.98) is met by 2 of "
+        "2 files; the most accurate is dense."
+    )
+    assert gained.startswith("dense against before: 76 % smaller download")
     (phone / "search.json").write_text("{}")
     assert verdict(read_runs([phone])[0])[0].startswith("pruned against before")
+
+
+def test_the_verdict_on_a_search_that_missed_its_budget_says_how_close_it_came(phone: Path) -> None:
+    _budget(phone, 0.995, packed_bytes=400)
+    met, gained = verdict(read_runs([phone])[0])
+    assert met == (
+        "The budget (packed_bytes at most 400, accuracy at least 0.995) is met by none of 2 files; the nearest is "
+        "pruned: packed_bytes 480 of at most 400, accuracy 0.9870."
+    )
+    assert gained.startswith("pruned against before")
+    _budget(phone, **{"latency_ms on cortex-a76": 1.0})
+    assert verdict(read_runs([phone])[0])[0].endswith("is met by no file: none has all of these figures.")
+
+
+def test_files_without_a_baseline_are_not_said_to_be_alone(tmp_path: Path) -> None:
+    for name, zlib in (("a", 900), ("b", 800)):
+        made_runs.file_card(name, "int8", 1000, zlib, zlib).save_beside(tmp_path / f"{name}.tflite")
+    (sentence,) = verdict(read_runs([tmp_path])[0])
+    assert sentence.endswith("no float32 file is here to hold it against (--against names another).")
+    made_runs.file_card("c", "float32", 700, 600, 500).save_beside(tmp_path / "c.tflite")
+    (sentence,) = verdict(read_runs([tmp_path])[0])
+    assert sentence.startswith("c: 500 bytes to download")
+    assert sentence.endswith("no other file here is a smaller download, and the others are held against it.")
+
+
+def test_a_longer_name_makes_no_compressed_file_the_baseline(tmp_path: Path) -> None:
+    for name, size, packed in (("reference", 4000, 3500), ("compressed", 4004, 500)):
+        made_runs.file_card(name, "float32", size, 3600, packed).save_beside(tmp_path / f"{name}.tflite")
+    assert verdict(read_runs([tmp_path])[0])[0].startswith("compressed against reference: 86 % smaller download")
 
 
 def test_steps_of_many_recipes_stand_in_one_table(tmp_path: Path) -> None:

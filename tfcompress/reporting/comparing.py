@@ -19,6 +19,8 @@ class Pair:
 def baseline_file(run: Run, against: str | None = None) -> Stage | None:
     """The file that the others of a run are held against: the one named, else its largest float32 file.
 
+    The largest is the one with the most parameters, and of those with as many, the largest download.
+
     Args:
         run: The run.
         against: The name of a stage that ships.
@@ -34,7 +36,11 @@ def baseline_file(run: Run, against: str | None = None) -> Stage | None:
             raise FormatError(f"{run.name} has no file '{against}' to hold the others against. {hint}")
         return named[0]
     floats = [stage for stage in run.files if stage.card.conversion.get("mode") == "float32"]
-    return max(floats, key=lambda stage: (stage.card.parameters or 0, stage.card.size_bytes), default=None)
+    if not floats:
+        return None
+    # A longer name makes a file a few bytes larger; what was compressed is told by the download.
+    key = download_key(floats)
+    return max(floats, key=lambda stage: (stage.card.parameters or 0, stage.figures[key].value))
 
 
 def baseline_model(run: Run, folder: str) -> Stage | None:
@@ -51,19 +57,35 @@ def before_of(run: Run, stage: Stage, against: str | None = None) -> Stage | Non
 def chosen_file(run: Run) -> Stage | None:
     """The file that a verdict speaks of.
 
-    That of the smallest download, the last of equal ones; of a search, the most accurate within its budget.
+    That of the smallest download, the last of equal ones; of a search, the most accurate within its budget, or where
+    none is, the one nearest to it.
     """
-    within = [stage for stage in run.files if run.limits and _meets(stage, run.limits)]
-    if within:
-        return max(within, key=lambda stage: stage.figures["accuracy"].value)
-    return min(reversed(run.files), key=lambda stage: stage.figures[download_key([stage])].value, default=None)
+    if found := found_by_search(run):
+        return min(found, key=lambda stage: (excess(stage, run.limits), -stage.figures["accuracy"].value))
+    if not run.files:
+        return None
+    key = download_key(list(run.files))
+    return min(reversed(run.files), key=lambda stage: stage.figures[key].value)
 
 
-def _meets(stage: Stage, limits: dict[str, float]) -> bool:
-    figures = stage.figures
-    if not set(limits) <= set(figures) or figures["accuracy"].value < limits["accuracy"]:
-        return False
-    return all(figures[key].value <= limit for key, limit in limits.items() if key != "accuracy")
+def found_by_search(run: Run) -> list[Stage]:
+    """The files of a search's trials that have all that its budget limits; none where the run is no search."""
+    if not run.limits:
+        return []
+    original = baseline_file(run)
+    return [stage for stage in run.files if stage is not original and set(run.limits) <= set(stage.figures)]
+
+
+def excess(stage: Stage, limits: dict[str, float]) -> float:
+    """How far the worst figure is beyond its limit, as a share of it; 0 where all is met.
+
+    Args:
+        stage: A file that has all of these figures.
+        limits: As in `Run.limits`: of the accuracy the least, of all others the most.
+    """
+    ratios = [stage.figures[key].value / limit for key, limit in limits.items() if key != "accuracy"]
+    least = limits["accuracy"]
+    return max([0.0, *(ratio - 1 for ratio in ratios), 1 - stage.figures["accuracy"].value / least if least else 0.0])
 
 
 def download_key(stages: list[Stage]) -> str:

@@ -1,6 +1,16 @@
 """What was gained and what was not, in words: the first thing that a report says."""
 
-from tfcompress.reporting.comparing import Pair, chosen_file, download_key, headline, pairs_of_steps, pairs_of_zeros
+from tfcompress.reporting.comparing import (
+    Pair,
+    baseline_file,
+    chosen_file,
+    download_key,
+    excess,
+    found_by_search,
+    headline,
+    pairs_of_steps,
+    pairs_of_zeros,
+)
 from tfcompress.reporting.figures import latency_devices
 from tfcompress.reporting.runs import Run, Stage
 
@@ -12,14 +22,18 @@ _MOST_SENTENCES = 8
 def verdict(run: Run, against: str | None = None) -> list[str]:
     """One sentence on the run as a whole, then one for each step, or for the zeros of a file.
 
+    Of a search: whether its budget was met, and what the best file gained.
+
     Args:
         run: What to judge.
         against: The file that the others are held against; see `comparing.baseline_file`.
     """
     pair = headline(run, against)
     if pair is None:
-        return [_alone(chosen_file(run) or run.stages[-1])]
-    sentences = [f"{pair.after.name} against {pair.before.name}: {', '.join(_clauses(pair))}."]
+        return [*_budget(run), _alone(chosen_file(run) or run.stages[-1], run, against)]
+    sentences = [*_budget(run), f"{pair.after.name} against {pair.before.name}: {', '.join(_clauses(pair))}."]
+    if run.limits:  # its trials are candidates, not steps of one gain
+        return sentences
     for one in pairs_of_zeros(run):
         zeros = f"{100 * one.after.figures['sparsity'].value:.0f} % zeros"
         sentences.append(f"{zeros} ({one.after.name} against {one.before.name}): {', '.join(_clauses(one))}.")
@@ -134,12 +148,42 @@ def _accuracy(pair: Pair) -> str:
     return points(before.value, after.value) if before else f"accuracy {after.value:.4f}, not measured before"
 
 
-def _alone(stage: Stage) -> str:
-    """A single card has nothing to be held against but the float32 size of its parameters."""
+def _budget(run: Run) -> list[str]:
+    """Whether a search met its budget, and where it did not, how close it came; nothing for other runs."""
+    if not run.limits:
+        return []
+    wanted = [f"{key} at most {limit:,.6g}" for key, limit in run.limits.items() if key != "accuracy"]
+    wanted += [f"accuracy at least {run.limits['accuracy']:g}"] if run.limits["accuracy"] else []
+    budget, found, best = f"The budget ({', '.join(wanted)})", found_by_search(run), chosen_file(run)
+    within = sum(not excess(stage, run.limits) for stage in found)
+    if not found or best is None:
+        return [f"{budget} is met by no file: none has all of these figures."]
+    of_all = f"of {len(found)} file{'s' if len(found) > 1 else ''}"
+    if within:
+        return [f"{budget} is met by {within} {of_all}; the most accurate is {best.name}."]
+    missed = ", ".join(_missed(best, run.limits))
+    return [f"{budget} is met by none {of_all}; the nearest is {best.name}: {missed}."]
+
+
+def _missed(stage: Stage, limits: dict[str, float]) -> list[str]:
+    """What of a file is beyond its limit."""
+    costs = {key: (stage.figures[key].value, limit) for key, limit in limits.items() if key != "accuracy"}
+    found = [f"{key} {value:,.6g} of at most {limit:,.6g}" for key, (value, limit) in costs.items() if value > limit]
+    accuracy = stage.figures["accuracy"].value
+    return [*found, *([f"accuracy {accuracy:.4f}"] if accuracy < limits["accuracy"] else [])]
+
+
+def _alone(stage: Stage, run: Run, against: str | None) -> str:
+    """A file without a baseline is held against nothing but the float32 size of its parameters."""
     figures, card = stage.figures, stage.card
     key = download_key([stage])
     found = [f"{figures[key].value:,} bytes to download ({_DOWNLOAD_NAMES[key]})"]
     if card.compression_rate:
         found.append(f"compression rate {card.compression_rate:.2f} against float32 parameters")
     found.append(f"accuracy {figures['accuracy'].value:.4f}" if "accuracy" in figures else "accuracy not measured")
-    return f"{stage.name}: {', '.join(found)}; there is nothing else here to hold it against."
+    why = "there is nothing else here to hold it against"
+    if baseline_file(run, against) is stage and len(run.files) > 1:
+        why = "no other file here is a smaller download, and the others are held against it"
+    elif len(run.files) > 1:
+        why = "no float32 file is here to hold it against (--against names another)"
+    return f"{stage.name}: {', '.join(found)}; {why}."
