@@ -69,6 +69,21 @@ def test_the_smallest_file_is_what_its_card_says(
     assert str(found).count("*") == 1
 
 
+def test_a_tensor_is_kept_in_int16_by_what_makes_and_what_reads_it(
+    converted: Callable[..., Converted], samples: np.ndarray, tmp_path: Path
+) -> None:
+    float_file, path = converted("float32").path, tmp_path / "x.tflite"
+    first, second, *_ = [item.output_name for item in inspect(float_file).operators]
+    found = quantize(float_file, path, precisions=["int8"], representative=samples, kept={first: "int16"})
+    kinds = {item.output_name: item.arithmetic for item in inspect(path).operators}
+    assert (kinds[first], kinds[second]) == ("int16", "int16")
+    assert "int8" in kinds.values()
+    assert found.chosen.precisions[first] == "int16"
+    assert found.card.conversion["kept"] == {first: "int16"}
+    assert found.card.parameters == converted("float32").card.parameters
+    jsonschema.validate(json.loads(found.card.to_json()), json.loads(_SCHEMA.read_text(encoding="utf-8")))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "types", "arithmetic"),

@@ -8,7 +8,7 @@ import pytest
 
 from tests import tflite_files
 from tfcompress.conversion.converter import convert
-from tfcompress.conversion.sparse import better_of
+from tfcompress.conversion.sparse import better_of, untried
 from tfcompress.errors import ConversionError
 from tfcompress.tflite.inspection import inspect
 
@@ -44,6 +44,13 @@ def test_a_converter_that_fails_leaves_the_dense_file(dense: Path, tmp_path: Pat
     assert note == "Kernels are stored dense: TFLite's sparse encoding failed (it crashed.)"
 
 
+def test_many_zeros_without_a_try_are_told() -> None:
+    assert untried(0.49) == []
+    (note,) = untried(0.8)
+    assert note.startswith("80% of the kernels are zeros")
+    assert "sparse=True" in note
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["float32", "int8"])
 def test_many_zeros_are_encoded_and_few_are_not(tmp_path: Path, mode: str) -> None:
@@ -57,6 +64,7 @@ def test_many_zeros_are_encoded_and_few_are_not(tmp_path: Path, mode: str) -> No
             values[np.random.default_rng(1).random(values.shape) < share] = 0
             layer.kernel.assign(values)
         plain = convert(model, tmp_path / f"plain{share}.tflite", mode=mode, representative=samples)
+        assert [note for note in plain.notes if "was not tried" in note] == (untried(plain.sparsity) if wanted else [])
         path = tmp_path / f"{share}.tflite"
         card = convert(model, path, mode=mode, representative=samples, sparse=True)
         (note,) = [note for note in card.notes if "sparse encoding" in note]

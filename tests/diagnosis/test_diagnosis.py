@@ -13,7 +13,7 @@ from tfcompress.diagnosis.diagnosis import Diagnosis, Remedy, diagnose, remedy_f
 from tfcompress.diagnosis.errors_by_layer import TensorError
 from tfcompress.errors import DataError, FormatError
 
-_HEALTHY = TensorError(
+HEALTHY = TensorError(
     layer="conv",
     tensor="conv",
     operator="CONV_2D",
@@ -85,7 +85,7 @@ def test_it_prints_a_table_and_gives_json(diagnosis: Diagnosis) -> None:
     ],
 )
 def test_what_helps_follows_from_the_error(changes: dict, remedy: Remedy) -> None:
-    assert remedy_for(replace(_HEALTHY, **changes)) is remedy
+    assert remedy_for(replace(HEALTHY, **changes)) is remedy
 
 
 def test_samples_that_do_not_fit_and_files_that_are_not_there_are_refused(spread: Spread, tmp_path: Path) -> None:

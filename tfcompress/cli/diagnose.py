@@ -17,7 +17,7 @@ from tfcompress.cli.quiet import load_tensorflow
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The mended .tflite file to write, with --fix.")
 @click.option("--metric", help="package.module:function(predict) -> a number, the larger the better, with --fix.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
-@click.option("--json", "as_json", is_flag=True, help="Print the diagnosis as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the diagnosis, with --fix also the trials, as JSON.")
 def command(
     model: Path,
     file: Path,
@@ -51,4 +51,4 @@ def command(
 
     evaluate = None if metric is None else load_function(metric)
     mended = repair(model, file, samples, output, evaluate=evaluate, force=force)
-    click.echo(mended.before.to_json() if as_json else f"{mended.before}\n\n{mended}\n\nfile  {output}")
+    click.echo(mended.to_json() if as_json else f"{mended.before}\n\n{mended}\n\nfile  {output}")

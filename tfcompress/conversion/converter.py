@@ -17,7 +17,7 @@ from tfcompress.conversion.proof import measured_difference, proven_card
 from tfcompress.conversion.representative import Samples, collect
 from tfcompress.conversion.shapes import with_shapes
 from tfcompress.conversion.signature import Signature, signature_of
-from tfcompress.conversion.sparse import better_of
+from tfcompress.conversion.sparse import better_of, untried
 from tfcompress.errors import ConversionError, DataError, ModelError, OutputError
 from tfcompress.files import check_output, replacing, sha256
 from tfcompress.models import legacy, tfmot
@@ -73,7 +73,7 @@ def convert(
             it noted; `check_representative` says more.
         sparse: Whether TFLite's own encoding of kernels with many zeros is tried. It is kept where it makes the file
             smaller, or faster on this host; what was measured stands among the card's notes. The `.tfz` and the zip of
-            a dense file are mostly smaller.
+            a dense file are mostly smaller. Without it the card of a file with many zeros says that it was not tried.
         require: What the file must be, or nothing is written: `"arithmetic == int8"`, `"sparsity >= 0.8"`,
             `"distinct_values <= 16"`, `"io == int8"`, `"size_bytes <= 50000"` and more, see
             `tfcompress.tflite.promises.Promise`.
@@ -131,6 +131,8 @@ def convert(
             }
             progress.say("comparing the file with the model")
             card = proven_card(file, source, baseline, settings)
+            if not sparse:
+                notes += untried(card.sparsity or 0.0)
             facts["difference"] = measured_difference(file, source, signature, samples, compared)
             card = replace(card, conversion=card.conversion | facts, notes=[*notes, *card.notes])
             card = _described(file, card, metadata, model)

@@ -170,7 +170,7 @@ def _check(precisions: Sequence[str], max_bytes: int | None, min_snr_db: float |
 
 
 def _float_file(model: Any, target: Path, time_limit: float) -> Card:
-    """The float file and its card: the one given, with the card that lies beside it if it is its own; or the model's."""
+    """The float file and its card: the one given with the card that lies beside it, or the model converted."""
     if isinstance(model, (str, Path)) and Path(model).suffix == ".tflite":
         target.write_bytes(file_bytes(model))
         facts = inspect(target, xnnpack=False)

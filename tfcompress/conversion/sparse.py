@@ -11,6 +11,7 @@ from tfcompress.runtime.session import latencies
 
 _ROUNDS, _RUNS, _WARMUP = 3, 50, 10
 _FASTER = 0.95  # of the time, in every round; less is noise
+_MANY_ZEROS = 0.5  # from here on an int8 value with its position takes less than the zeros around it
 
 
 def better_of(dense: Path, encode: Callable[[], bytes], folder: Path) -> tuple[bytes, str]:
@@ -52,6 +53,25 @@ def better_of(dense: Path, encode: Callable[[], bytes], folder: Path) -> tuple[b
         dense.read_bytes(),
         f"Kernels are stored dense: TFLite's sparse encoding would neither save nor speed: {told}.",
     )
+
+
+def untried(sparsity: float) -> list[str]:
+    """What the card says of kernels with many zeros that were stored dense without a try, which costs a conversion.
+
+    Args:
+        sparsity: The share of zeros in the kernels.
+
+    Example:
+        >>> untried(0.2)
+        []
+    """
+    if sparsity < _MANY_ZEROS:
+        return []
+    return [
+        f"{sparsity:.0%} of the kernels are zeros, and all are stored: TFLite's sparse encoding was not tried "
+        "(sparse=True, --sparse). It takes a second conversion, LiteRT mostly unpacks it when it loads the file, and "
+        "the .tfz and the zip are mostly smaller without it."
+    ]
 
 
 def _rounds(dense: Path, sparse: Path) -> list[tuple[float, float]]:

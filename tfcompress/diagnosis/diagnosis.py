@@ -216,7 +216,7 @@ def remedy_for(error: TensorError) -> Remedy:
 
 
 def precision_for(error: TensorError) -> str:
-    """The precision that a tensor must be kept in, where nothing else helps: int16, which has int8 weights, or float."""
+    """The precision to keep a tensor in where nothing else helps: int16, which has int8 weights, or float."""
     return "float32" if error.cause == "weights" or error.type == "int16" else "int16"
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from tfcompress.techniques.bias_correction import BiasCorrection
 from tfcompress.techniques.equalization import Equalization
 from tfcompress.techniques.range_setting import RangeSetting
 from tfcompress.techniques.technique import Technique
-from tfcompress.tflite.inspection import Inspection, inspect
+from tfcompress.tflite.inspection import Inspection, card_of, inspect
 from tfcompress.transforms.fidelity import snr_db
 
 Evaluate = Callable[[Predict], float]
@@ -88,7 +88,8 @@ class Repair:
         if self.after.guilty:
             lines += ["", f"still costing the outputs more than 3 %: {', '.join(self.after.guilty)}"]
             lines.append(
-                self.obstacle or "what is left for these is quantization-aware training (tfc.QuantizationAware)"
+                self.obstacle
+                or f"more bits for these gain no more {self.metric}; what is left is quantization-aware training"
             )
         return "\n".join(lines)
 
@@ -224,7 +225,8 @@ def _keras_predict(model: keras.Model, inputs: Any) -> Any:
 
 def _written(file: Path, output: Path, force: bool) -> Card:
     """The chosen file under its name, with its card."""
-    card = Card.load_beside(file)
+    card = card_of(file)
+    card = replace(card, model=card.model | {"name": output.name})
     with replacing(output, force=force) as temporary:
         temporary.write_bytes(file.read_bytes())
         card.save_beside(output)
