@@ -1,9 +1,10 @@
-"""The README's picture of a report: docs/report.png, from the cards of the demo, by Debian's headless Chromium.
+"""A picture of a report, by Debian's headless Chromium; without arguments the README's, from the cards of the demo.
 
-Run: python -m tools.report_picture    where the extra `test` and the package chromium-headless-shell are installed.
+Run: python -m tools.report_picture [CARDS PICTURE]    where the extra `test` and chromium-headless-shell are installed.
 """
 
 import shutil
+import sys
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -35,4 +36,4 @@ def main(cards: Path = CARDS, picture: Path = PICTURE) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))
