@@ -1,6 +1,7 @@
 """`tfcompress search`: how a budget is written, and what is said where nothing meets it."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -9,8 +10,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tfcompress.cli.main import group
+from tfcompress.cli.search import _advice
 from tfcompress.cli.training import Training
-from tfcompress.errors import RecipeError, SearchError
+from tfcompress.errors import DataError, RecipeError, SearchError
+from tfcompress.searching.budget import Budget
+from tfcompress.searching.results import SearchResult, Trial
+from tfcompress.searching.space import Choice
 
 _DATA = """
 import numpy as np
@@ -61,6 +66,30 @@ def test_an_unknown_limit_is_named(workplace: Path) -> None:
     answer = _run("--budget", "latency_ms=3")
     assert isinstance(answer.exception, RecipeError)
     assert "must name devices" in str(answer.exception)
+
+
+@pytest.mark.parametrize(
+    "limits", [("latency_ms=2", "latency_ms.host=1"), ("latency_ms.host=1", "latency_ms=2"), ("macs=1", "macs=2")]
+)
+def test_a_limit_given_twice_is_refused(workplace: Path, limits: tuple[str, str]) -> None:
+    answer = _run("--budget", limits[0], "--budget", limits[1])
+    assert isinstance(answer.exception, RecipeError)
+    assert "twice" in str(answer.exception)
+
+
+def test_a_model_without_an_accuracy_is_told_what_it_lacks(workplace: Path) -> None:
+    model = keras.saving.load_model("model.keras")
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    training = Training.of(model, Path("model.keras"), "search_data:load", 1, None)
+    with pytest.raises(DataError, match=r"search_data:load must return \(training, validation\).*metrics"):
+        training.accuracy(model)
+
+
+def test_advice_on_a_search_whose_trials_all_failed_is_to_read_their_logs() -> None:
+    failed = Trial(0, Choice(), Path("run/trials/0000"), None, "ValueError: no data", trained=True, seconds=1.0)
+    assert "log.txt" in _advice(SearchResult(Path("run"), Budget({"macs": 5.0}), (failed,)))
+    near = replace(failed, figures={"macs": 6.0, "accuracy": 0.5}, why="")
+    assert _advice(SearchResult(Path("run"), Budget({"macs": 5.0}), (near,))).startswith("Raise the limit")
 
 
 def test_a_training_reaches_other_processes_without_its_data(workplace: Path) -> None:

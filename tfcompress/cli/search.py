@@ -4,14 +4,17 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tfcompress.cli.function import samples_from
 from tfcompress.cli.quiet import load_tensorflow
 from tfcompress.cli.training import Training
-from tfcompress.errors import SearchError
+from tfcompress.errors import RecipeError, SearchError
+
+if TYPE_CHECKING:
+    from tfcompress.searching.results import SearchResult
 
 
 class _Limit(click.ParamType):
@@ -44,15 +47,19 @@ class _Limit(click.ParamType):
     "--epochs", default=1, show_default=True, type=click.IntRange(min=1), help="Epochs of each training step."
 )
 @click.option("--learning-rate", type=float, help="Instead of the model's own; a tenth of it is a good start.")
-@click.option("--trials", default=24, show_default=True, type=click.IntRange(min=1), help="Trainings.")
+@click.option(
+    "--trials", default=24, show_default=True, type=click.IntRange(min=1), help="How many recipes are trained."
+)
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Trials at the same time.")
 @click.option(
     "--time-limit", default=3600.0, show_default=True, type=click.FloatRange(min=1), help="Seconds of a trial."
 )
 @click.option("--seed", default=0, show_default=True, help="For everything random.")
-@click.option("--executor", default="local", show_default=True, type=click.Choice(["local", "ray"]), help="Where.")
+@click.option(
+    "--executor", default="local", show_default=True, type=click.Choice(["local", "ray"]), help="Where trials run."
+)
 @click.option("--ray-address", help="The head of a Ray cluster, host:port; with --executor ray.")
-@click.option("--storage", help="A database that searches on several machines share, postgresql://...")
+@click.option("--storage", help="A database, postgresql://..., in which machines share a search.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder of the search.")
 @click.option("--json", "as_json", is_flag=True, help="Print the trials as JSON.")
 def command(
@@ -91,7 +98,7 @@ def command(
     found = search(
         loaded,
         training.fit,
-        training.evaluate,
+        training.accuracy,
         _budget(limits),
         output,
         trials=trials,
@@ -111,15 +118,24 @@ def command(
     else:
         click.echo(found)
     if found.shortfall:
-        raise SearchError(f"{found.shortfall} Raise the limit, or allow more trials.")
+        raise SearchError(f"{found.shortfall} {_advice(found)}")
+
+
+def _advice(found: "SearchResult") -> str:
+    """What to do about a search that found nothing."""
+    if found.nearest is None and any(trial.trained for trial in found.trials):
+        return "The log.txt of each trial says more; mend what failed, and search in another folder."
+    return "Raise the limit, or allow more trials."
 
 
 def _budget(limits: tuple[tuple[str, str | None, float], ...]) -> dict[str, Any]:
     """The limits as `tfc.search` takes them."""
     budget: dict[str, Any] = {}
     for name, device, number in limits:
-        if device is None:
-            budget[name] = number
-        else:
-            budget.setdefault(name, {})[device] = number
+        place, key = (budget.setdefault(name, {}), device) if device else (budget, name)
+        if not isinstance(place, dict) or key in place:
+            raise RecipeError(
+                f"--budget limits {name} twice. Give each limit once; a latency names its device, latency_ms.host=2.0."
+            )
+        place[key] = number
     return budget

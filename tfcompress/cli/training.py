@@ -88,6 +88,20 @@ class Training:
         results = plain.evaluate(self.datasets[1], verbose=0, return_dict=True)
         return next((value for name, value in results.items() if "acc" in name), None)
 
+    def accuracy(self, plain: "keras.Model") -> float:
+        """What `evaluate` gives, for a verb that cannot do without it.
+
+        Raises:
+            DataError: There is no validation data, or the model has no such metric.
+        """
+        found = self.evaluate(plain)
+        if found is None:
+            raise DataError(
+                f"There is no accuracy to search by: --data {self.data} must return (training, validation), and the "
+                'model be compiled with metrics=["accuracy"].'
+            )
+        return found
+
     def _check_shapes(self, where: str, spec: Any) -> None:
         """Refuses batches that are not (inputs, targets), or whose inputs do not fit the model's."""
         import tensorflow as tf
