@@ -61,6 +61,15 @@ def test_what_goes_wrong_in_a_trial_is_its_outcome(worker: Worker, job: Job, tmp
     assert (crashed.figures, crashed.why) == (None, "Its process was ended by SIGKILL. Its log.txt says more.")
 
 
+def test_what_a_new_process_cannot_import_stands_in_the_log(tmp_path: Path) -> None:
+    (tmp_path / "work.pickle").write_bytes(b"cmodule_that_is_nowhere\nfit\n.")
+    worker = Worker(tmp_path / "work.pickle", time_limit=300, threads=1)
+    outcome = worker.run(Job(0, "", "original.keras", "float32", {}, 0, ""), tmp_path / "trial")
+    worker.stop()
+    assert outcome.why == "Its process ended with exit code 1. Its log.txt says more."
+    assert "module_that_is_nowhere" in (tmp_path / "trial" / "log.txt").read_text()
+
+
 @pytest.mark.slow
 def test_a_trial_that_hangs_is_stopped_and_the_next_one_runs(worker: Worker, job: Job, tmp_path: Path) -> None:
     worker._time_limit = 30

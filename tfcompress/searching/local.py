@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
@@ -17,6 +17,7 @@ from typing import IO
 from tfcompress.searching.jobs import Job, Outcome
 
 _TRIALS_OF_A_PROCESS = 20  # TensorFlow's memory grows with every model that was trained
+_SECONDS_TO_END = 60  # after the last answer; where it takes longer, something hangs
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -51,6 +52,8 @@ class Worker:
         if line:
             self._done += 1
             return Outcome.from_json(line)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_SECONDS_TO_END)  # stopped at once, it would seem to have been killed
         self.stop()
         return Outcome(job.number, None, f"{_ending(process)} Its log.txt says more.")
 

@@ -11,10 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-import cloudpickle
-
 from tfcompress.searching.jobs import Job
-from tfcompress.searching.trial import run_trial
 
 
 def main() -> None:
@@ -23,15 +20,27 @@ def main() -> None:
     os.dup2(2, 1)  # whatever else is printed must not be taken for an answer
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    folder, job = _next(lines)
+    # Not before the first trial has a log, which says what cannot be imported.
+    import cloudpickle
+
     work = cloudpickle.loads(Path(sys.argv[1]).read_bytes())  # written by the search itself, in its own folder
+    from tfcompress.searching.trial import run_trial
+
     while True:
-        folder, _, job = lines.get().partition("\t")
-        with (Path(folder) / "log.txt").open("ab") as log:
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
         outcome = run_trial(Job(**json.loads(job)), work, Path(folder))
         answers.write(outcome.to_json() + "\n")
         answers.flush()
+        folder, job = _next(lines)
+
+
+def _next(lines: "queue.SimpleQueue[str]") -> tuple[str, str]:
+    """Waits for a trial, and sends all that is printed from now on to the log in its folder."""
+    folder, _, job = lines.get().partition("\t")
+    with (Path(folder) / "log.txt").open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    return folder, job
 
 
 def _read(lines: "queue.SimpleQueue[str]") -> None:
