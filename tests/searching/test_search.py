@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tfcompress as tfc
 from tests.searching import small_search
-from tfcompress.errors import RecipeError, SearchError
+from tfcompress.errors import DataError, DeviceError, RecipeError, SearchError
 
 
 def test_a_budget_that_no_graph_meets_trains_nothing(tmp_path: Path) -> None:
@@ -27,12 +28,22 @@ def test_a_budget_that_no_graph_meets_trains_nothing(tmp_path: Path) -> None:
         ({"executor": "clouds"}, SearchError, "no executor 'clouds'"),
         ({"workers": 0}, SearchError, "workers must be a whole number from 1"),
         ({"budget": {}}, RecipeError, "limits no cost"),
+        ({"representative": None}, DataError, "Mode int8 takes the ranges of activations from representative data"),
+        ({"representative": np.zeros((5, 3))}, DataError, "representative data"),
+        ({"budget": {"latency_ms": {"cortex-a99": 1}}}, DeviceError, "no device 'cortex-a99'"),
         ({"fit": (number for number in ())}, SearchError, "cannot be handed to other processes"),
     ],
 )
 def test_what_cannot_begin_is_refused(tmp_path: Path, settings: dict, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         small_search.searched(tmp_path, small_search.trained(), **settings)
+
+
+def test_other_searches_in_one_database_stand_beside_each_other(tmp_path: Path) -> None:
+    storage, model = f"sqlite:///{tmp_path / 'studies.db'}", small_search.trained()
+    for number in (100, 101):
+        found = small_search.searched(tmp_path / str(number), model, budget={"macs": number}, storage=storage)
+        assert f"of at most {number}" in found.trials[0].why
 
 
 @pytest.mark.slow

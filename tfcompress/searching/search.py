@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import keras
 
+from tfcompress.benchmark.measurement import FEWEST_RUNS, measurer_for
 from tfcompress.card import Card, card_path
 from tfcompress.compression import Evaluate, Fit, fingerprint
 from tfcompress.conversion.converter import convert
@@ -23,14 +24,14 @@ from tfcompress.searching.cluster import Needs, ray_cluster
 from tfcompress.searching.jobs import Job, Outcome, kept_outcome
 from tfcompress.searching.knowledge import Knowledge, measure_knowledge
 from tfcompress.searching.local import local_workers
-from tfcompress.searching.places import check_same, held
+from tfcompress.searching.places import check_same, digest_of, held
 from tfcompress.searching.prediction import Prediction
 from tfcompress.searching.proposing import Proposals
 from tfcompress.searching.results import SearchResult
 from tfcompress.searching.space import Choice, SearchSpace, recipe_for
 from tfcompress.searching.structures import Structures, converter
 from tfcompress.searching.study import Study
-from tfcompress.searching.trial import Work
+from tfcompress.searching.trial import Work, samples_for
 
 EXECUTORS = ("local", "ray")
 
@@ -87,7 +88,7 @@ def search(
         trials: How many trainings there are.
         batch: How many trials are asked for at a time; more keep more workers busy, fewer learn sooner.
         space: What may be chosen; see `SearchSpace`.
-        representative: Samples for conversion, as `tfc.convert` takes them.
+        representative: Samples for conversion, as `tfc.convert` takes them; int8 and int16x8 need them.
         evaluate_file: Gives the accuracy of a written `.tflite`; by default the model's own counts.
         mode: The mode of conversion.
         seed: For proposals, trainings and conversions.
@@ -98,7 +99,8 @@ def search(
         executor: `"local"`, or `"ray"` for a Ray cluster.
         ray_address: Of the cluster's head, `host:port`; by default one is started on this machine.
         needs: What a trial takes of a Ray node, a `tfcompress.searching.cluster.Needs`; by default one CPU.
-        storage: The address of a database (`postgresql://...`) that searches on several machines share.
+        storage: The address of a database (`postgresql://...`) that several machines share: searches begun with the
+            same settings share their trials, others stand beside them.
 
     Returns:
         The trials and the front among those within the budget; `shortfall` says how close it came where none is.
@@ -106,13 +108,15 @@ def search(
     Raises:
         RecipeError: The budget or the space is wrong.
         SearchError: The folder holds another search, or the cluster or storage cannot be reached.
-        DataError: `evaluate` gives no number.
+        DataError: `evaluate` gives no number, or the representative samples are missing or do not fit.
+        DeviceError: The budget names a device that is unknown or not set up.
         MissingPackageError: optuna, cloudpickle or ray is not installed.
 
     Example:
         >>> import tfcompress as tfc
-        >>> found = tfc.search("model.keras", fit, evaluate, {"packed_bytes": 20_000})  # doctest: +SKIP
-        >>> found.front[0].directory                                                    # doctest: +SKIP
+        >>> budget = {"packed_bytes": 20_000}
+        >>> found = tfc.search("model.keras", fit, evaluate, budget, representative=samples)  # doctest: +SKIP
+        >>> found.front[0].directory                                                          # doctest: +SKIP
         PosixPath('runs/search/trials/0007')
 
     Reference:
@@ -130,7 +134,9 @@ def search(
     folder, limits, allowed = Path(directory), Budget.of(budget), space or SearchSpace()
     original = load(model)
     check_finite(original)
-    work = Work(fit, evaluate, evaluate_file, representative)
+    for device in limits.devices:
+        measurer_for(device, runs=FEWEST_RUNS, warmup=0, threads=1)  # what is missing is said before the long work
+    work = Work(fit, evaluate, evaluate_file, samples_for(original, representative, mode))
     with held(folder):
         settings = {
             "model": fingerprint(original), "budget": asdict(limits), "space": asdict(allowed),
@@ -139,7 +145,9 @@ def search(
         owner = check_same(folder, settings)
         _share(folder, original, work)
         try:
-            study = Study(folder, storage, f"tfcompress-{seed}", owner, allowed, limits, seed)
+            # A database holds searches of other models too; a folder's journal holds this one alone.
+            name = f"tfcompress-{seed}" if storage is None else f"tfcompress-{digest_of(settings)}"
+            study = Study(folder, storage, name, owner, allowed, limits, seed)
             proposals = _proposals(folder, original, work, allowed, limits, mode)
             running = _Running(folder, study, proposals, mode, seed, data)
             place = _place(folder, executor, ray_address, needs or Needs(), workers, threads, time_limit)

@@ -13,7 +13,10 @@ from tfcompress.benchmark.measurement import measure
 from tfcompress.card import Card
 from tfcompress.compression import Evaluate, Fit, compress
 from tfcompress.conversion.converter import convert
-from tfcompress.errors import first_line
+from tfcompress.conversion.modes import mode_for
+from tfcompress.conversion.representative import collect
+from tfcompress.conversion.signature import signature_of
+from tfcompress.errors import DataError, first_line
 from tfcompress.files import write_text
 from tfcompress.models.loading import load
 from tfcompress.packing.packing import pack
@@ -39,6 +42,28 @@ class Work:
     evaluate: Evaluate
     evaluate_file: Callable[[Path], float] | None
     representative: Any
+
+
+def samples_for(model: keras.Model, source: Any, mode: str) -> Any:
+    """The samples for conversion, read once: trials elsewhere need not have the file or function they come from.
+
+    Args:
+        model: Whose inputs they are for.
+        source: Samples as `tfc.convert` takes them, or None.
+        mode: Of the conversion.
+
+    Raises:
+        DataError: There are none and the mode needs them, or they do not fit the model.
+    """
+    if source is not None:
+        found = list(collect(source, signature_of(model, 1).inputs).values())
+        return found[0] if len(found) == 1 else [found]  # as one batch of all inputs in order
+    if mode_for(mode, "float32").calibrated:
+        raise DataError(
+            f"Mode {mode} takes the ranges of activations from representative data, and none was given. Give 100 to "
+            "500 samples like those of training (representative=, --representative)."
+        )
+    return None
 
 
 def run_trial(job: Job, work: Work, folder: Path) -> Outcome:
