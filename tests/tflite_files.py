@@ -61,6 +61,22 @@ def lookup() -> bytes:
     return _converted(lambda x: tf.gather(rows, x), [tf.TensorSpec((1,), tf.int32, "x")])
 
 
+@cache
+def running_total() -> bytes:
+    """Adds x of shape (1, 2) to what it remembers, at first zeros, and gives that."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.total = tf.Variable(tf.zeros((1, 2)))
+    specs = [tf.TensorSpec((1, 2), tf.float32, "x")]
+    module.add = tf.function(lambda x: {"total": module.total.assign_add(x)}, specs)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow 2.21 announces the end of tf.lite
+        tf.saved_model.save(module, folder, signatures=module.add)
+        content: bytes = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+    return content
+
+
 def _converted(function: Callable[..., Any], specs: Sequence[Any], corners: Callable[[], Any] | None = None) -> bytes:
     import tensorflow as tf
 

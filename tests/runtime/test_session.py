@@ -31,6 +31,27 @@ def test_a_batch_of_four_takes_any_number_of_samples(tmp_path: Path) -> None:
     assert in_fours.shape == (7, 3)
 
 
+def test_what_a_file_remembers_is_forgotten_before_each_sample(tmp_path: Path) -> None:
+    path = _write(tmp_path, tflite_files.running_total())
+    x = np.array([[1.0, 2.0], [1.0, 2.0], [5.0, 0.0]], np.float32)
+    np.testing.assert_array_equal(predict(path, x), x)
+
+
+def test_litert_still_leaves_variables_as_they_are() -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=tflite_files.running_total())
+    interpreter.allocate_tensors()
+    seen = []
+    for _ in range(2):
+        interpreter.reset_all_variables()
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.ones((1, 2), np.float32))
+        interpreter.invoke()
+        seen.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).tolist())
+    # Once this fails, `running.each_run` needs no new interpreters.
+    assert seen == [[[1.0, 1.0]], [[2.0, 2.0]]]
+
+
 def test_int8_files_take_and_give_real_values(tmp_path: Path) -> None:
     path = _write(tmp_path, tflite_files.affine_int8())
     inputs = np.array([[-1.0, 1.0], [0.5, -0.25]])

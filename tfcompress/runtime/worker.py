@@ -4,12 +4,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfcompress.child import read_job, report_result, stage
+from tfcompress.runtime.running import Make, allocated, each_run
 
 _QUANTIZED = {np.dtype(np.int8), np.dtype(np.uint8), np.dtype(np.int16)}
 
@@ -22,14 +24,12 @@ def main(folder: Path) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         # One partition an operator shows which of them the delegate takes; for all else they are as large as can be.
-        apart = job["work"] == "backends"
-        interpreter = Interpreter(
-            model_path=job["path"], num_threads=job["threads"], experimental_disable_delegate_node_fusion=apart
-        )
-        interpreter.get_input_details()
+        settings = {"experimental_disable_delegate_node_fusion": job["work"] == "backends"}
+        make = partial(Interpreter, model_path=job["path"], num_threads=job["threads"], **settings)
+        make().get_input_details()
     with stage(folder, "run"):
         # The result counts only when this process then ends well: a damaged heap shows at its end.
-        result = _WORK[job["work"]](interpreter, job, folder)
+        result = _WORK[job["work"]](make, job, folder)
     report_result(folder, result)
 
 
@@ -83,32 +83,26 @@ def limit_resources() -> None:
         resource.setrlimit(kind, (limit, hard))
 
 
-def _predict(interpreter: Any, job: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _predict(make: Make, job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Runs all samples, in the file's batch size, and writes `output_<i>.npy`."""
+    interpreter = make()
     with stage(folder, "input"):
         arrays = [np.load(folder / f"input_{i}.npy", allow_pickle=False) for i in range(job["inputs"])]
         ordered = in_file_order(interpreter, arrays, job["names"])
         shapes = [
             shape_for(details, array) for details, array in zip(interpreter.get_input_details(), ordered, strict=True)
         ]
-        for details, shape in zip(interpreter.get_input_details(), shapes, strict=True):
-            if tuple(details["shape"]) != shape:
-                interpreter.resize_tensor_input(details["index"], shape)
     with stage(folder, "load"):
-        interpreter.allocate_tensors()
+        interpreter = allocated(make, shapes)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     with stage(folder, "input"):
         stored = [quantize(array, details) for array, details in zip(ordered, inputs, strict=True)]
     batch = shapes[0][0] if shapes[0] else 1
     collected: list[list[np.ndarray]] = [[] for _ in outputs]
     samples = len(stored[0])
-    for start in range(0, samples, batch):
-        for array, details, shape in zip(stored, inputs, shapes, strict=True):
-            interpreter.set_tensor(details["index"], filled(array[start : start + batch], batch).reshape(shape))
-        interpreter.reset_all_variables()  # else a recurrent file goes on from the sample before
-        interpreter.invoke()
+    for run in each_run(make, interpreter, stored, shapes):
         for part, details in zip(collected, outputs, strict=True):
-            part.append(interpreter.get_tensor(details["index"]))
+            part.append(run.get_tensor(details["index"]))
     for i, (part, details) in enumerate(zip(collected, outputs, strict=True)):
         np.save(folder / f"output_{i}.npy", dequantize(_joined(part, batch, samples), details), allow_pickle=False)
     return {"outputs": len(outputs)}
@@ -156,12 +150,6 @@ def _size(samples: np.ndarray, axis: int) -> int:
     return samples.shape[axis] if axis < samples.ndim else -1
 
 
-def filled(part: np.ndarray, batch: int) -> np.ndarray:
-    """The last part is filled up to the batch with its own last sample."""
-    missing = batch - len(part)
-    return part if missing == 0 else np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
-
-
 def _joined(parts: list[np.ndarray], batch: int, samples: int) -> np.ndarray:
     """One array of all samples; an output without a batch axis gets one, an entry per run."""
     if parts[0].ndim and all(len(part) == batch for part in parts):
@@ -169,8 +157,9 @@ def _joined(parts: list[np.ndarray], batch: int, samples: int) -> np.ndarray:
     return np.stack(parts)
 
 
-def _time(interpreter: Any, job: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _time(make: Make, job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Takes the time of each run, after a warm-up, on inputs that stay the same."""
+    interpreter = make()
     with stage(folder, "load"):
         interpreter.allocate_tensors()
     generator = np.random.default_rng(job["seed"])
@@ -186,8 +175,9 @@ def _time(interpreter: Any, job: dict[str, Any], folder: Path) -> dict[str, Any]
     return {"milliseconds": times}
 
 
-def _backends(interpreter: Any, _job: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _backends(make: Make, _job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Names who computes each operator; those that a delegate replaced stay in the list of nodes, its own come last."""
+    interpreter = make()
     with stage(folder, "load"):
         interpreter.allocate_tensors()
     nodes = interpreter._get_ops_details()
@@ -207,7 +197,7 @@ def _random_input(details: dict[str, Any], generator: np.random.Generator) -> np
     return np.zeros(shape, dtype)
 
 
-_WORK: dict[str, Callable[[Any, dict[str, Any], Path], dict[str, Any]]] = {
+_WORK: dict[str, Callable[[Make, dict[str, Any], Path], dict[str, Any]]] = {
     "predict": _predict,
     "time": _time,
     "backends": _backends,
