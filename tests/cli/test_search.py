@@ -78,9 +78,9 @@ def test_a_limit_given_twice_is_refused(workplace: Path, limits: tuple[str, str]
 
 
 def test_a_model_without_an_accuracy_is_told_what_it_lacks(workplace: Path) -> None:
-    model = keras.saving.load_model("model.keras")
+    model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(2)])
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    training = Training.of(model, Path("model.keras"), "search_data:load", 1, None)
+    training = Training.of(model, workplace / "model.keras", "search_data:load", 1, None)
     with pytest.raises(DataError, match=r"search_data:load must return \(training, validation\).*metrics"):
         training.accuracy(model)
 
