@@ -1,10 +1,17 @@
 """Biases in the scale that the runtime takes them to have."""
 
+from pathlib import Path
+
+import flatbuffers
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+import tfcompress as tfc
+from tfcompress.errors import FormatError
 from tfcompress.tflite.biases import with_matching_biases
 from tfcompress.transforms.activation_range import FixedRange
 
@@ -49,3 +56,27 @@ def test_a_bias_that_the_converter_scaled_by_the_calibrated_range_is_put_right(t
     assert len(mended) == len(content)
     assert _largest_difference(mended, model, samples) < 0.01
     assert with_matching_biases(mended) == mended
+
+
+def test_equal_values_that_are_stored_once_for_two_scales_stay_as_they_are(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    ones = keras.initializers.Constant(0.1)
+    model = keras.Sequential([keras.Input((8,)), *(keras.layers.Dense(4, bias_initializer=ones) for _ in range(2))])
+    samples = np.random.default_rng(0).random((20, 8)).astype("float32")
+    tfc.convert(model, tmp_path / "two.tflite", representative=samples)
+    content = schema.ModelT.InitFromPackedBuf(bytearray((tmp_path / "two.tflite").read_bytes()), 0)
+    graph = content.subgraphs[0]
+    first, second = (graph.tensors[operator.inputs[2]] for operator in graph.operators if len(operator.inputs) == 3)
+    second.buffer = first.buffer
+    assert first.quantization.scale[0] != second.quantization.scale[0]
+    shared = _packed(content)
+    assert with_matching_biases(shared) == shared
+    second.quantization.scale = [2 * scale for scale in second.quantization.scale]
+    with pytest.raises(FormatError, match="in two scales"):
+        with_matching_biases(_packed(content))
+
+
+def _packed(content: schema.ModelT) -> bytes:
+    builder = flatbuffers.Builder(1 << 14)
+    builder.Finish(content.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

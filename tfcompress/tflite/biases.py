@@ -25,35 +25,34 @@ def with_matching_biases(data: bytes) -> bytes:
     anew, in place; no offset moves.
 
     Raises:
-        FormatError: One bias would need two scales.
+        FormatError: Values that two operators share would have to become two different ones.
     """
     content = parse(data, "the converted file")
     changed = bytearray(data)
     model = Buffer(memoryview(changed), "the converted file").root()
     buffers = model.tables(4)
-    scaled: dict[int, np.ndarray] = {}
+    factors: dict[int, np.ndarray] = {}  # by which the values of a buffer were multiplied
     for graph, table in zip(content.graphs, model.tables(2), strict=True):
         tensors = table.tables(0)
         for operator in graph.operators:
             bias = _bias(graph, operator)
             if bias is None:
                 continue
-            tensor, scale = bias
+            tensor, before, scale = bias
             quantization = tensors[tensor.index].table(4)
             assert quantization is not None
-            before = quantization.numbers(2, "f4")  # a view of the new file's bytes
-            values = np.frombuffer(buffers[tensor.buffer].raw(0), _CODES[tensor.type])
-            if tensor.buffer not in scaled and not np.allclose(before, scale, rtol=1e-4, atol=0):
-                values[:] = np.rint(values * (before.astype("f8") / scale))
-            shared = not np.allclose(scaled.setdefault(tensor.buffer, scale), scale, rtol=1e-4, atol=0)
-            if shared and values.any():  # the converter stores zeros once for all operators; they are zero in any scale
+            factor, values = before / scale, np.frombuffer(buffers[tensor.buffer].raw(0), _CODES[tensor.type])
+            if tensor.buffer not in factors and not np.allclose(factor, 1, rtol=1e-4, atol=0):
+                values[:] = np.rint(values * factor)
+            # The converter stores equal values once, such as the zeros of all operators, whatever their scales are.
+            if values.any() and not np.allclose(factors.setdefault(tensor.buffer, factor), factor, rtol=1e-4, atol=0):
                 raise FormatError(f"Two operators of the converted file need bias {tensor.name!r} in two scales.")
-            before[:] = scale
+            quantization.numbers(2, "f4")[:] = scale  # a view of the new file's bytes
     return bytes(changed)
 
 
-def _bias(graph: Graph, operator: Operator) -> tuple[Tensor, np.ndarray] | None:
-    """The integer bias of an operator, and the scales that it should have; None where there is none."""
+def _bias(graph: Graph, operator: Operator) -> tuple[Tensor, np.ndarray, np.ndarray] | None:
+    """The integer bias of an operator, the scales that it has, and those it should have; None where there is none."""
     positions = _OPERANDS.get(operator.name)
     if positions is None or len(operator.inputs) <= positions[2] or min(operator.inputs[i] for i in positions) < 0:
         return None
@@ -62,7 +61,8 @@ def _bias(graph: Graph, operator: Operator) -> tuple[Tensor, np.ndarray] | None:
         return None
     if entries.quantization is None or kernel.quantization is None or bias.quantization is None:
         return None
-    return bias, _product(entries.quantization, kernel.quantization, len(bias.quantization.scales))
+    scales = np.array(bias.quantization.scales)
+    return bias, scales, _product(entries.quantization, kernel.quantization, len(scales))
 
 
 def _product(entries: Quantization, kernel: Quantization, count: int) -> np.ndarray:
