@@ -72,7 +72,7 @@ def test_equal_values_that_are_stored_once_for_two_scales_stay_as_they_are(tmp_p
     shared = _packed(content)
     assert with_matching_biases(shared) == shared
     second.quantization.scale = [2 * scale for scale in second.quantization.scale]
-    with pytest.raises(FormatError, match="in two scales"):
+    with pytest.raises(FormatError, match="two operators share bias"):
         with_matching_biases(_packed(content))
 
 

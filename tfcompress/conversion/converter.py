@@ -133,7 +133,7 @@ def convert(
             card = proven_card(file, source, baseline, settings)
             if not sparse:
                 notes += untried(card.sparsity or 0.0)
-            facts["difference"] = measured_difference(file, source, signature, samples, compared)
+            facts["difference"] = measured_difference(file, source, signature, samples, compared, settings)
             card = replace(card, conversion=card.conversion | facts, notes=[*notes, *card.notes])
             card = _described(file, card, metadata, model)
             if promises:

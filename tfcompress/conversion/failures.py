@@ -1,14 +1,16 @@
 """What a failed conversion means: what happened in the converter's process, which layers are to blame, what to do."""
 
 import re
+from pathlib import Path
 
 import keras
 
 from tfcompress.child import Ending
 from tfcompress.conversion.blaming import blamed, operators_without_a_kernel
 from tfcompress.conversion.modes import Mode
-from tfcompress.errors import ConversionError
+from tfcompress.errors import ConversionError, TfCompressError
 from tfcompress.models.surgery import layers_of
+from tfcompress.tflite.inspection import inspect
 
 _LONGEST = 300
 
@@ -28,6 +30,25 @@ def conversion_error(model: keras.Model, mode: Mode, ending: Ending, time_limit:
     else:
         reason = f"TensorFlow's converter crashed ({ending.signal or 'without a message'})"
     return ConversionError(f"{start}: {reason}. {_advice(model, mode, reason)}")
+
+
+def unusable(file: Path, mode: Mode, error: TfCompressError) -> ConversionError:
+    """The error for a file that TensorFlow's converter wrote without complaint, and that LiteRT does not run.
+
+    Args:
+        file: What the converter wrote.
+        mode: In which mode.
+        error: What was said of it.
+    """
+    where, found = "", re.search(r"Node number (\d+) \((\w+)\)", str(error))
+    if found:
+        operator = next((item for item in inspect(file).operators if item.index == int(found[1])), None)
+        where = f", at {found[2]}" + (f" ({operator.output_name})" if operator and operator.name == found[2] else "")
+    reason = str(error).partition(": ")[2].partition("Node number")[0].strip().rstrip(".")
+    return ConversionError(
+        f"{file.name} in {mode.name}: TensorFlow's converter wrote it{where}, but it cannot be used: {reason}. Choose "
+        "another mode: int8, dynamic, float16 or float32."
+    )
 
 
 def rolled_layers(model: keras.Model) -> list[str]:

@@ -9,10 +9,11 @@ import keras
 import numpy as np
 
 from tfcompress.child import run
-from tfcompress.conversion.failures import conversion_error
+from tfcompress.conversion.failures import conversion_error, unusable
 from tfcompress.conversion.modes import Mode
 from tfcompress.conversion.representative import Samples
 from tfcompress.conversion.signature import Signature
+from tfcompress.errors import FormatError
 from tfcompress.tflite.biases import with_matching_biases
 from tfcompress.tflite.ordering import ordered
 
@@ -46,7 +47,7 @@ def converted(
         folder: An empty folder for the child's files.
 
     Raises:
-        ConversionError: The converter failed, crashed or took too long.
+        ConversionError: The converter failed, crashed or took too long, or wrote a file that cannot be used.
     """
     _save(model, signature, settings.batch, folder / "saved")
     # What was exported hangs in cycles; until they are collected, each conversion keeps 0.6 MB (TensorFlow 2.21).
@@ -58,8 +59,11 @@ def converted(
     ending = run(_WORKER, folder, job, time_limit=settings.time_limit)
     if ending.result is None:
         raise conversion_error(model, settings.mode, ending, settings.time_limit)
-    content = (folder / "converted.tflite").read_bytes()
-    content = with_matching_biases(content)
+    made = folder / "converted.tflite"
+    try:
+        content = with_matching_biases(made.read_bytes())
+    except FormatError as error:
+        raise unusable(made, settings.mode, error) from error
     return ordered(content, tuple(port.name for port in signature.inputs), signature.outputs)
 
 

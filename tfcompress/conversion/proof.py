@@ -12,9 +12,11 @@ import numpy as np
 
 from tfcompress.card import Card
 from tfcompress.conversion.difference import difference, keras_outputs
+from tfcompress.conversion.failures import unusable
 from tfcompress.conversion.flatbuffer import Settings
 from tfcompress.conversion.representative import Samples
 from tfcompress.conversion.signature import Port, Signature
+from tfcompress.errors import DeviceError, FormatError
 from tfcompress.models.profile import profile
 from tfcompress.runtime.session import predict
 from tfcompress.tflite.inspection import Inspection, inspect
@@ -57,16 +59,28 @@ def proven_card(file: Path, model: keras.Model, against: keras.Model, settings: 
 
 
 def measured_difference(
-    file: Path, model: keras.Model, signature: Signature, samples: Samples | None, compared: Samples | None
+    file: Path,
+    model: keras.Model,
+    signature: Signature,
+    samples: Samples | None,
+    compared: Samples | None,
+    settings: Settings,
 ) -> dict[str, Any]:
-    """How far the file's outputs are from the model's (see `difference`), and on which `inputs` that was seen."""
+    """How far the file's outputs are from the model's (see `difference`), and on which `inputs` that was seen.
+
+    Raises:
+        ConversionError: LiteRT does not load or run the file.
+    """
     if compared is not None:
         chosen, origin = compared, "compare"
     elif samples is not None:
         chosen, origin = {name: array[:_COMPARED] for name, array in samples.items()}, "representative"
     else:
         chosen, origin = _random_samples(signature.inputs), f"random, seed {_SEED}"
-    received = predict(file, list(chosen.values()))
+    try:
+        received = predict(file, list(chosen.values()))
+    except (FormatError, DeviceError) as error:
+        raise unusable(file, settings.mode, error) from error
     outputs = received if isinstance(received, list) else [received]
     return {"inputs": origin} | difference(keras_outputs(model, signature, chosen), outputs)
 

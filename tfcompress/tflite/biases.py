@@ -46,7 +46,7 @@ def with_matching_biases(data: bytes) -> bytes:
                 values[:] = np.rint(values * factor)
             # The converter stores equal values once, such as the zeros of all operators, whatever their scales are.
             if values.any() and not np.allclose(factors.setdefault(tensor.buffer, factor), factor, rtol=1e-4, atol=0):
-                raise FormatError(f"Two operators of the converted file need bias {tensor.name!r} in two scales.")
+                raise FormatError(f"The converted file: two operators share bias {tensor.name!r}, in two scales")
             quantization.numbers(2, "f4")[:] = scale  # a view of the new file's bytes
     return bytes(changed)
 
