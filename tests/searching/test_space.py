@@ -14,13 +14,14 @@ def test_numbers_stand_for_choices_and_back() -> None:
     assert space.size == 6 * 9 * 5 * 2
 
 
-def test_what_changes_weights_is_trained_together_on_the_smaller_graph() -> None:
+def test_weights_become_zero_on_the_smaller_graph_before_what_is_left_shares_values() -> None:
     recipe = recipe_for(Choice(channels=0.5, sparsity=0.8, clusters=16, trained_ranges=True), {"a/kernel": 0.8})
     assert recipe is not None
-    pruning, together = recipe
-    assert pruning == tfc.ChannelPruning(macs=0.5)
-    assert isinstance(together, tfc.Together)
-    assert together.techniques[0] == tfc.MagnitudePruning(layers={"a/kernel": 0.8})
+    assert list(recipe) == [
+        tfc.ChannelPruning(macs=0.5),
+        tfc.MagnitudePruning(layers={"a/kernel": 0.8}),
+        tfc.Together([tfc.WeightClustering(clusters=16), tfc.QuantizationAware()]),
+    ]
     assert recipe == tfc.Recipe.from_toml(recipe.to_toml())
 
 

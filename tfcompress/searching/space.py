@@ -112,18 +112,19 @@ class SearchSpace:
 def recipe_for(choice: Choice, shares: Mapping[str, float]) -> Recipe | None:
     """The recipe of a choice; None for the one that changes nothing and leaves all to conversion.
 
-    What changes weights is trained together, on the graph that was made smaller before.
+    First the graph is made smaller, then weights become zero, and each is trained; what is left shares values and is
+    quantized in one last training. Values found among weights that pruning has not yet let recover would be bad ones.
 
     Args:
         choice: What was chosen.
         shares: The share of zeros of each kernel that stands for `choice.sparsity`.
     """
     steps = structure_steps(choice)
-    weights: list[WeightTechnique] = []
     if choice.sparsity:
         # Low rank makes other kernels, with names of their own.
         named = {} if choice.rank < 1 else dict(shares)
-        weights.append(MagnitudePruning(layers=named) if named else MagnitudePruning(sparsity=choice.sparsity))
+        steps.append(MagnitudePruning(layers=named) if named else MagnitudePruning(sparsity=choice.sparsity))
+    weights: list[WeightTechnique] = []
     if choice.clusters:
         weights.append(WeightClustering(clusters=choice.clusters))
     if choice.trained_ranges:
