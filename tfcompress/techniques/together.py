@@ -22,6 +22,9 @@ class Together(WeightTechnique):
     Each kernel passes through the transforms of all techniques: shared values, then the mask, then the grid. Where
     weights are both pruned and clustered, zero is one of the values, so one cluster fewer is trained.
 
+    Where weights are clustered, it is the shared values that train, each for all weights that have it: they cannot take
+    over what many zeros removed. Pruning of more than half of the weights is better a step of its own before.
+
     Args:
         techniques: Two or more weight techniques, no two of which establish the same.
 
