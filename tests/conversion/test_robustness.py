@@ -108,6 +108,29 @@ def test_what_a_model_remembers_is_as_it_was_before_each_sample_and_afterwards()
 
 
 @pytest.mark.slow
+def test_loops_of_an_integer_file_are_named_as_float(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), Loop(name="loop"), L.Dense(2)])
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+    card = convert(model, tmp_path / "m.tflite", representative=x)
+    assert {item["name"] for item in card.conversion["float_operators"]} == {"WHILE", "IF"}
+    (note,) = [note for note in card.notes if "stayed float" in note]
+    assert "loop_1/while" in note
+
+
+@pytest.mark.slow
+def test_what_an_integer_file_remembers_is_forgotten_before_each_sample(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(batch_shape=(1, 5, 3))
+    model = keras.Model(inputs, Counting(name="counting")(L.Dense(4)(inputs)))
+    x = np.random.default_rng(0).normal(size=(40, 5, 3)).astype("float32")
+    convert(model, tmp_path / "m.tflite", representative=x)
+    first, *others = np.asarray(predict(tmp_path / "m.tflite", np.repeat(x[:1], 3, axis=0)))
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stateful", [False, True])
 def test_recurrent_layers_and_variables_are_converted(stateful: bool, tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)
@@ -123,6 +146,32 @@ def test_strings_are_refused_with_the_layer_that_reads_them() -> None:
     model = keras.Model(text, L.Flatten()(L.Embedding(10, 3)(words(text))))
     with pytest.raises(ConversionError, match=r"'text' takes strings, which layer 'words' \(TextVectorization\) reads"):
         signature_of(model, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layer", "operator"),
+    [
+        (L.IntegerLookup(vocabulary=[3, 5], name="numbers"), "LookupTableFindV2"),
+        (L.Hashing(12, name="numbers"), "StringToHashBucketFast"),
+    ],
+)
+def test_tables_are_refused_with_operator_and_layer(layer: keras.Layer, operator: str, tmp_path: Path) -> None:
+    number = keras.Input((1,), dtype="int64", name="number")
+    model = keras.Model(number, L.Flatten()(L.Embedding(12, 3)(layer(number))))
+    with pytest.raises(ConversionError, match=rf"{operator} \(layer 'numbers'\).*compute them in the program"):
+        convert(model, tmp_path / "m.tflite", mode="float32")
+
+
+def test_free_heights_and_widths_get_sizes() -> None:
+    photo = keras.Input((None, None, 3), name="photo")
+    model = keras.Model(photo, L.GlobalAveragePooling2D()(L.Conv2D(4, 3)(L.UpSampling2D(2)(photo))))
+    with pytest.raises(ConversionError, match="axes 1 and 2 are free"):
+        signature_of(model, 1)
+    fixed = with_shapes(model, {"photo": (6, 5, 3)})
+    assert signature_of(fixed, 1).inputs[0].shape == (6, 5, 3)
+    x = np.random.default_rng(0).normal(size=(2, 6, 5, 3)).astype("float32")
+    np.testing.assert_allclose(np.asarray(fixed(x)), np.asarray(model(x)), atol=1e-6)
 
 
 def test_free_axes_are_refused_until_they_have_sizes() -> None:

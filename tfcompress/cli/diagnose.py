@@ -30,6 +30,9 @@ def command(
 ) -> None:
     """Run a Keras model and the .tflite made from it side by side, and say which layers cost the accuracy.
 
+    With --fix remedies are tried in turn: equalization, ranges and biases, then int16 or float for the layers that
+    still cost much. Each is kept only where the metric, or else the likeness of the outputs, gains.
+
     \b
     Example:
       tfcompress diagnose model.keras model.tflite --data samples.npz

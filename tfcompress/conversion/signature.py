@@ -73,14 +73,14 @@ def _port(name: str, tensor: Any, batch: int) -> Port:
     if None in tensor.shape[1:]:
         axes = [axis for axis, size in enumerate(tensor.shape) if size is None and axis]
         raise ConversionError(
-            f"The model's input '{tensor.name}' has shape {tensor.shape}, of which {_axes(axes)} is free; a .tflite "
+            f"The model's input '{tensor.name}' has shape {tensor.shape}, of which {_axes(axes)} free; a .tflite "
             f"needs fixed sizes: give them (shapes={{'{tensor.name}': ...}}, --shape)."
         )
     return Port(name, tuple(tensor.shape[1:]), keras.backend.standardize_dtype(tensor.dtype))
 
 
 def _axes(axes: list[int]) -> str:
-    return " and ".join(f"axis {axis}" for axis in axes)
+    return f"axis {axes[0]} is" if len(axes) == 1 else f"axes {' and '.join(map(str, axes))} are"
 
 
 def _output_names(structure: Any) -> tuple[str, ...]:

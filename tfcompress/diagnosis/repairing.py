@@ -144,7 +144,8 @@ def repair(
     metric = "output SNR, dB" if evaluate is None else getattr(evaluate, "__name__", "metric")
     score = _scorer(model, samples, evaluate)
     with task(f"repairing {path.name}") as progress, job_folder() as folder:
-        trials, best = Trials(score, path), model
+        trials, best, exact = Trials(score, path), model, model
+        exact_steps: tuple[str, ...] = ()
         for number, technique in enumerate(_repairs(before, samples)):
             steps = (*trials.best.steps, type(technique).__name__)
             progress.say(" + ".join(steps))
@@ -156,8 +157,10 @@ def repair(
             convert(changed, file, representative=samples, against=model, **settings)
             if trials.attempt(steps, file):
                 best = changed
+                if isinstance(technique, Equalization):
+                    exact, exact_steps = changed, steps
         progress.say("layers in more bits")
-        after, obstacle = widen(best, model, trials, samples, settings, folder)
+        after, obstacle = widen(exact, exact_steps, trials, samples, settings, folder)
         card = _written(trials.file, output, force)
     model_score = None if evaluate is None else score(lambda inputs: _keras_predict(model, inputs))
     return Repair(metric, model_score, before, after, tuple(trials.done), card, obstacle)

@@ -25,7 +25,7 @@ _MOST_NAMED = 4
 
 def widen(
     model: keras.Model,
-    against: keras.Model,
+    steps: tuple[str, ...],
     trials: Trials,
     samples: Samples,
     settings: Mapping[str, Any],
@@ -37,8 +37,9 @@ def widen(
     what it reads, so the operators that read such a layer compute on int16 too.
 
     Args:
-        model: The model that the best file so far was made from. `FixedRange` layers in it are left out.
-        against: The user's model, which the compression rate is held against.
+        model: The model, after repairs that leave what it computes as it is. Corrected biases make up for the rounding
+            of kernels that may be float now, so they are not among these; `FixedRange` layers are left out.
+        steps: The names of these repairs.
         trials: What was tried so far; the new files are added.
         samples: Representative samples.
         settings: `mode`, `io`, `batch` and `time_limit` of the files, as `convert` takes them.
@@ -54,20 +55,21 @@ def widen(
     if obstacle := _obstacle(settings):
         return after, obstacle
     float_file = folder / "float.tflite"
-    convert(plain, float_file, mode="float32", against=against, time_limit=settings["time_limit"])
+    convert(plain, float_file, mode="float32", time_limit=settings["time_limit"])
     names, wide = _tensors_by_layer(plain, float_file, samples), dict[str, str]()
-    before = tuple(name for name in trials.best.steps if name != "RangeSetting")
     for number in range(_ROUNDS):
-        wide = {layer: precision for layer, precision in wider(seen, wide).items() if layer in names}
+        last, wide = wide, {layer: kind for layer, kind in wider(seen, wide).items() if layer in names}
         if not wide:
             return after, f"none of the costly layers was found in the float file: {', '.join(after.guilty)}"
+        if wide == last:
+            break
         file = folder / f"wider_{number}.tflite"
         try:
             _write(float_file, file, {name: wide[layer] for layer in wide for name in names[layer]}, samples, settings)
         except ConversionError as error:
             return after, str(error)
         seen = diagnose(plain, file, samples)
-        if trials.attempt((*before, told(wide)), file):
+        if trials.attempt((*steps, told(_found(wide, seen))), file):
             after = seen
         if not seen.guilty:
             break
@@ -98,6 +100,12 @@ def told(wide: Mapping[str, str]) -> str:
         if layers:
             parts.append(f"{word} for {', '.join(layers[:_MOST_NAMED])}{rest}")
     return "; ".join(parts)
+
+
+def _found(wide: Mapping[str, str], diagnosis: Diagnosis) -> dict[str, str]:
+    """The precisions as the file has them: what only float operators read stays float where int16 was asked for."""
+    types = {item.error.layer: item.error.type for item in diagnosis.findings}
+    return {layer: "float32" if types.get(layer) == "float32" else precision for layer, precision in wide.items()}
 
 
 def _obstacle(settings: Mapping[str, Any]) -> str:
