@@ -18,6 +18,7 @@ import tfcompress as tfc
 from tfcompress.files import write_text
 from tfcompress.progress import task
 from tfcompress.table import aligned, cell
+from tfcompress.tflite.reading import read
 from tools import train_fashion
 from tools.bench_techniques import accuracy, slug
 from tools.datasets import FASHION_MNIST, LabelledImages, load
@@ -79,7 +80,7 @@ def _family(name: str, side: int = 32, **settings: Any) -> Network:
 
 
 NETWORKS = {
-    "Fashion-MNIST CNN": Network(train_fashion.build, pixels, batch=128, steps=8 * 469, aware_steps=4 * 469),
+    "Fashion-MNIST CNN": Network(train_fashion.build, pixels, batch=128, steps=4 * 469, aware_steps=2 * 469),
     "MobileNet 0.25": _family("MobileNet", alpha=0.25),
     "MobileNetV2 0.35": _family("MobileNetV2", alpha=0.35),
     "MobileNetV3Small": _family("MobileNetV3Small"),
@@ -141,12 +142,12 @@ def _outputs(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 def _output_step(path: Path) -> float:
     """The scale of the int8 tensor that is turned into the float output at the file's end."""
-    inspection = tfc.inspect(path)
-    (name,) = inspection.operators[-1].inputs
-    (tensor,) = (one for one in inspection.tensors if one.name == name)
-    if inspection.operators[-1].name != "DEQUANTIZE" or tensor.quantization is None:
-        raise SystemExit(f"{path}: its last operator is {inspection.operators[-1].name}, DEQUANTIZE was expected.")
-    return float(tensor.quantization["scale_max"])
+    graph = read(path).graphs[0]
+    last = graph.operators[-1]
+    quantization = graph.tensors[last.inputs[0]].quantization
+    if last.name != "DEQUANTIZE" or quantization is None:
+        raise SystemExit(f"{path}: its last operator is {last.name}, DEQUANTIZE was expected.")
+    return quantization.scales[0]
 
 
 def table(results: list[Agreement]) -> str:

@@ -57,7 +57,10 @@ MODES: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Result:
-    """One file: its bytes, what it computes in, its SNR in decibels and share of same classes; or why there is none."""
+    """One file: its bytes, what it computes in, its SNR in decibels and share of same classes; or why there is none.
+
+    `float_kinds` names the operators that an integer file left in float.
+    """
 
     family: str
     mode: str
@@ -67,6 +70,7 @@ class Result:
     snr_db: float = 0.0
     same: float = 0.0
     error: str = ""
+    float_kinds: str = ""
 
 
 def images(family: str, count: int, seed: int) -> np.ndarray:
@@ -126,6 +130,7 @@ def measured(family: str) -> list[Result]:
                     len(card.conversion["float_operators"]),
                     float(-10 * np.log10(max(noise, 1e-15))),
                     float((given.argmax(-1) == expected.argmax(-1)).mean()),
+                    float_kinds=", ".join(sorted({item["name"] for item in card.conversion["float_operators"]})),
                 )
             )
     return results
@@ -181,7 +186,8 @@ def _strange(result: Result) -> str:
         return f"- {result.family}, {result.mode}: {result.error}"
     if result.float_operators:
         return (
-            f"- {result.family}, {result.mode}: {result.float_operators} operators stayed float ({result.arithmetic})."
+            f"- {result.family}, {result.mode}: {result.float_operators} operators stayed float "
+            f"({result.float_kinds}; {result.arithmetic})."
         )
     return ""
 
