@@ -57,7 +57,8 @@ def ray_cluster(
     if address is not None:
         _check_reachable(address)
     try:
-        ray.init(address=address, log_to_driver=False, include_dashboard=None if address else False)
+        # "local": without an address Ray would join whatever cluster an earlier program left behind
+        ray.init(address=address or "local", log_to_driver=False, include_dashboard=None if address else False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SearchError(
             f"The Ray cluster at {address or 'this machine'} cannot be used: {first_line(error)}. Start its head with "
