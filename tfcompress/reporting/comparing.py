@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tfcompress.errors import FormatError, suggestion
+from tfcompress.limits import share_beyond
 from tfcompress.reporting.runs import Run, Stage
 
 _DOWNLOADS = ("packed_bytes", "zlib_bytes", "size_bytes")
@@ -83,9 +84,9 @@ def excess(stage: Stage, limits: dict[str, float]) -> float:
         stage: A file that has all of these figures.
         limits: As in `Run.limits`: of the accuracy the least, of all others the most.
     """
-    ratios = [stage.figures[key].value / limit for key, limit in limits.items() if key != "accuracy"]
-    least = limits["accuracy"]
-    return max([0.0, *(ratio - 1 for ratio in ratios), 1 - stage.figures["accuracy"].value / least if least else 0.0])
+    costs = {key: limit for key, limit in limits.items() if key != "accuracy"}
+    figures = {key: stage.figures[key].value for key in limits}
+    return share_beyond(figures, costs, limits["accuracy"])
 
 
 def download_key(stages: list[Stage]) -> str:

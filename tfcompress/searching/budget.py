@@ -7,6 +7,7 @@ from typing import Any
 
 from tfcompress.card import Card
 from tfcompress.errors import RecipeError, suggestion
+from tfcompress.limits import share_beyond
 
 COSTS = ("packed_bytes", "zlib_bytes", "size_bytes", "parameters", "macs")
 """The figures of a card that a budget may limit; beside them `latency_ms` of devices, and `accuracy` from below."""
@@ -85,10 +86,7 @@ class Budget:
 
     def excess(self, figures: Mapping[str, float]) -> float:
         """How far the worst figure is beyond its limit, as a share of it; 0 where all is met. Unknown ones are met."""
-        over = [figures[name] / limit - 1 for name, limit in self.costs.items() if name in figures]
-        if self.accuracy and _ACCURACY in figures:
-            over.append((self.accuracy - figures[_ACCURACY]) / self.accuracy)
-        return max([0.0, *over])
+        return share_beyond(figures, self.costs, self.accuracy)
 
     def misses(self, figures: Mapping[str, float]) -> list[str]:
         """What is beyond its limit, in words.
