@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
+
+from tools.made_tflite import written
 
 
 def with_dynamic_batch(content: bytes) -> bytes:
@@ -71,6 +72,4 @@ def with_flat_input(content: bytes) -> bytes:
 def _changed(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
     change(model, model.subgraphs[0])
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return written(model)

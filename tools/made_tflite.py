@@ -59,6 +59,11 @@ def made_tflite(constants: Sequence[Weights]) -> bytes:
             graph.tensors.append(_activation(f"{item.name}/output"))
             graph.operators.append(operator)
     graph.outputs = [last]
+    return written(model)
+
+
+def written(model: schema.ModelT) -> bytes:
+    """The bytes of a model as a `.tflite`."""
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

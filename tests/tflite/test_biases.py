@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import flatbuffers
 import keras
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import tfcompress as tfc
 from tfcompress.errors import FormatError
 from tfcompress.tflite.biases import with_matching_biases
 from tfcompress.transforms.activation_range import FixedRange
+from tools.made_tflite import written
 
 
 def _converted(tmp_path: object) -> tuple[keras.Model, np.ndarray, bytes]:
@@ -69,14 +69,8 @@ def test_equal_values_that_are_stored_once_for_two_scales_stay_as_they_are(tmp_p
     first, second = (graph.tensors[operator.inputs[2]] for operator in graph.operators if len(operator.inputs) == 3)
     second.buffer = first.buffer
     assert first.quantization.scale[0] != second.quantization.scale[0]
-    shared = _packed(content)
+    shared = written(content)
     assert with_matching_biases(shared) == shared
     second.quantization.scale = [2 * scale for scale in second.quantization.scale]
     with pytest.raises(FormatError, match="two operators share bias"):
-        with_matching_biases(_packed(content))
-
-
-def _packed(content: schema.ModelT) -> bytes:
-    builder = flatbuffers.Builder(1 << 14)
-    builder.Finish(content.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+        with_matching_biases(written(content))

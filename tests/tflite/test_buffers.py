@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -12,7 +11,7 @@ from tfcompress.errors import FormatError
 from tfcompress.tflite.buffers import Stored, buffers_of
 from tfcompress.tflite.metadata import Metadata, described
 from tfcompress.tflite.reading import parse
-from tools.made_tflite import Weights, made_tflite
+from tools.made_tflite import Weights, made_tflite, written
 
 _ONE, _OTHER = np.arange(100, dtype=np.int32), np.arange(50, dtype=np.int32)
 
@@ -29,9 +28,7 @@ def _file(*, shared: bool = False, unused: bool = False) -> bytes:
         left_over = schema.BufferT()
         left_over.data = np.zeros(70, np.uint8)
         model.buffers.append(left_over)
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return written(model)
 
 
 def test_equal_values_in_two_buffers_are_stored_twice() -> None:
