@@ -32,7 +32,8 @@ def test_a_smaller_file_is_kept(dense: Path, tmp_path: Path) -> None:
 def test_a_file_that_does_not_run_is_not_kept(dense: Path, tmp_path: Path) -> None:
     content, note = better_of(dense, lambda: b"no file at all", tmp_path)
     assert content == dense.read_bytes()
-    assert "LiteRT does not run the sparse file" in note
+    assert "LiteRT does not run TFLite's sparse encoding" in note
+    assert str(tmp_path) not in note
 
 
 def test_a_converter_that_fails_leaves_the_dense_file(dense: Path, tmp_path: Path) -> None:
@@ -68,7 +69,10 @@ def test_many_zeros_are_encoded_and_few_are_not(tmp_path: Path, mode: str) -> No
         path = tmp_path / f"{share}.tflite"
         card = convert(model, path, mode=mode, representative=samples, sparse=True)
         (note,) = [note for note in card.notes if "sparse encoding" in note]
-        if wanted:
+        if wanted and "LiteRT does not run" in note:
+            assert mode == "int8"  # LiteRT 2.3; a later one may
+            assert path.stat().st_size == plain.size_bytes
+        elif wanted:
             assert "which makes the file smaller" in note
             assert path.stat().st_size < plain.size_bytes
             assert inspect(path).sparsity == pytest.approx(plain.sparsity)
