@@ -27,7 +27,7 @@ from tools.train_lenet5 import compile_for, pixels
 _REPRESENTATIVE = 200
 _TESTED = 1000
 _MOMENTUM = 0.9
-"""Of the families' batch norm: with their own 0.99 and 0.999 a few hundred steps leave the statistics where they began."""
+"""Of the families' batch norm: with their own 0.99 and 0.999 a few hundred steps hardly move the statistics."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from tests.spread import Spread
+from tfcompress.conversion.converter import convert
 from tfcompress.diagnosis.diagnosis import Diagnosis, Remedy, diagnose, remedy_for
 from tfcompress.diagnosis.errors_by_layer import TensorError
 from tfcompress.errors import DataError, FormatError
+from tfcompress.techniques.quantization_aware import QuantizationAware
 
 HEALTHY = TensorError(
     layer="conv",
@@ -82,10 +84,26 @@ def test_it_prints_a_table_and_gives_json(diagnosis: Diagnosis) -> None:
         ({"output_snr_db": 20.0, "tail": 9.0}, Remedy.RANGES),
         ({"output_snr_db": 20.0, "shares": {"shift": 1.0, "rounding": 0.0}}, Remedy.BIAS),
         ({"output_snr_db": 20.0, "type": "float32"}, Remedy.NONE),
+        ({"output_snr_db": 20.0, "own_snr_db": 55.0, "spread": 30.0}, Remedy.TRAINING),
     ],
 )
 def test_what_helps_follows_from_the_error(changes: dict, remedy: Remedy) -> None:
     assert remedy_for(replace(HEALTHY, **changes)) is remedy
+
+
+def test_a_model_trained_for_quantization_is_compared_on_its_grid(tmp_path: Path) -> None:
+    hidden = keras.layers.Dense(16, activation="relu", name="hidden")
+    model = keras.Sequential([keras.Input((8,), name="x"), hidden, keras.layers.Dense(4, name="head")])
+    x = np.random.default_rng(0).normal(size=(200, 8)).astype("float32")
+    technique = QuantizationAware()
+    trained = technique.wrap(model)
+    trained(x, training=True)  # the ranges
+    plain = technique.strip(trained)
+    convert(plain, tmp_path / "m.tflite", representative=x)
+    found = diagnose(plain, tmp_path / "m.tflite", x)
+    assert {item.error.layer for item in found.findings} == {"x", "hidden", "head"}
+    assert min(item.error.own_snr_db for item in found.findings) > 50  # against values that are not rounded: below 45
+    assert found.guilty == ()
 
 
 def test_samples_that_do_not_fit_and_files_that_are_not_there_are_refused(spread: Spread, tmp_path: Path) -> None:

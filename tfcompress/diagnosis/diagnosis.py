@@ -28,6 +28,8 @@ _MOST_ROWS = 12
 _COSTS = 30.0
 """Decibels of the outputs below which a tensor is said to cost; 30 dB are an error of 3 %."""
 _UNEVEN, _LONG_TAIL, _CUT_OFF = 8.0, 4.0, 0.001
+_ON_THE_GRID = 50.0
+"""Decibels of its own above which a tensor holds the model's own steps, but for a few; rounding alone gives 45 at most."""
 
 
 class Remedy(Enum):
@@ -39,6 +41,7 @@ class Remedy(Enum):
     RANGES = "RangeSetting: a few values make its range wide"
     BIAS = "BiasCorrection: its channels are shifted"
     INT16 = "int16 for this layer, or quantization-aware training: 8 bits are too few for its values"
+    TRAINING = "longer training: the file holds the model's own steps, and what follows magnifies the few that differ"
     FLOAT = "float for this layer, or quantization-aware training: 8 bits are too few for its weights"
 
 
@@ -127,7 +130,8 @@ class Diagnosis:
 def diagnose(model: Any, path: str | Path, data: Any, *, limit: int = _MOST_SAMPLES) -> Diagnosis:
     """Runs a Keras model and the `.tflite` made from it side by side and says which layers cost the accuracy.
 
-    Every tensor that the file computes is compared with the layer's output in Keras. Its own error is what it adds to
+    Every tensor that the file computes is compared with the layer's output in Keras, on its grid where the model was
+    trained for quantization. Its own error is what it adds to
     those before it: the model computes the layer from the file's inputs. What this costs is measured by adding it to
     the exact model and looking at the outputs; by that the layers are ranked. Where the error comes from (values
     outside the range, coarse steps, shifted channels, weights) decides what is said to help.
@@ -204,6 +208,8 @@ def remedy_for(error: TensorError) -> Remedy:
     """What helps against one tensor's error."""
     if error.output_snr_db >= _COSTS or error.type == "float32":
         return Remedy.NONE
+    if error.own_snr_db > _ON_THE_GRID and error.type == "int8":
+        return Remedy.TRAINING
     if error.clipped > _CUT_OFF:
         return Remedy.SAMPLES
     if error.spread > _UNEVEN:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tfcompress.models.watching import watched_outputs
 from tfcompress.runtime.tensors import RunTensor
+from tfcompress.transforms.activation_range import FixedRange
 from tfcompress.transforms.fidelity import cosine
 from tfcompress.transforms.kept_tensors import Place
 
@@ -38,7 +39,7 @@ def keras_tensors(flat: keras.Model, arrays: Sequence[np.ndarray]) -> tuple[dict
 
     def watch(operation: keras.Operation, number: int, output: Any) -> Any:
         if hasattr(output, "shape") and "float" in keras.backend.standardize_dtype(output.dtype) and len(output.shape):
-            names[id(operation), number] = operation.name
+            names[id(operation), number] = _layer_of(operation).name
             parts.setdefault((id(operation), number), []).append(keras.ops.convert_to_numpy(output).astype("float32"))
         return output
 
@@ -49,6 +50,14 @@ def keras_tensors(flat: keras.Model, arrays: Sequence[np.ndarray]) -> tuple[dict
         if sum(map(len, rows)) == len(arrays[0])
     }
     return found, outputs
+
+
+def _layer_of(operation: keras.Operation) -> keras.Operation:
+    """The layer whose output an operation hands on: for a range of quantization-aware training the one before it.
+
+    A file holds such an output on the range's grid, so with the layer's name the range, which is later, is the match.
+    """
+    return operation.input._keras_history.operation if isinstance(operation, FixedRange) else operation
 
 
 def matched(file: Sequence[RunTensor], model: Mapping[Place, KerasTensor]) -> dict[Place, RunTensor]:
