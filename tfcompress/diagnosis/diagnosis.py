@@ -29,7 +29,7 @@ _COSTS = 30.0
 """Decibels of the outputs below which a tensor is said to cost; 30 dB are an error of 3 %."""
 _UNEVEN, _LONG_TAIL, _CUT_OFF = 8.0, 4.0, 0.001
 _ON_THE_GRID = 50.0
-"""Decibels of its own above which a tensor holds the model's own steps, but for a few; rounding alone gives up to 45."""
+"""Decibels of its own above which a tensor holds the model's own steps, all but a few; rounding alone gives 45."""
 
 
 class Remedy(Enum):
