@@ -70,7 +70,7 @@ def enlarged(images: np.ndarray) -> np.ndarray:
     return padded(images).repeat(3, axis=1).repeat(3, axis=2)
 
 
-def _family(name: str, side: int = 32, **settings: Any) -> Network:
+def _family(name: str, side: int = 32, batch: int = 32, **settings: Any) -> Network:
     def build() -> keras.Model:
         body = getattr(keras.applications, name)(
             include_top=False, weights=None, input_shape=(side, side, 3), pooling="avg", **settings
@@ -80,8 +80,7 @@ def _family(name: str, side: int = 32, **settings: Any) -> Network:
                 layer.momentum = _MOMENTUM
         return keras.Model(body.input, keras.layers.Dense(10, name="logits")(body.output), name=name.lower())
 
-    images, batch = (padded, 32) if side == 32 else (enlarged, 8)
-    return Network(build, images, batch, steps=300, aware_steps=150)
+    return Network(build, padded if side == 32 else enlarged, batch, steps=300, aware_steps=150)
 
 
 NETWORKS = {
@@ -92,15 +91,15 @@ NETWORKS = {
     "MobileNetV3Large": _family("MobileNetV3Large"),
     "EfficientNetB0": _family("EfficientNetB0"),
     "EfficientNetV2B0": _family("EfficientNetV2B0"),
-    "ResNet50": _family("ResNet50"),
-    "ResNet50V2": _family("ResNet50V2"),
-    "DenseNet121": _family("DenseNet121"),
-    "NASNetMobile": _family("NASNetMobile"),
-    "VGG16": _family("VGG16"),
-    "ConvNeXtTiny": _family("ConvNeXtTiny"),
-    "Xception": _family("Xception", side=96),
-    "InceptionV3": _family("InceptionV3", side=96),
-    "InceptionResNetV2": _family("InceptionResNetV2", side=96),
+    "ResNet50": _family("ResNet50", batch=8),
+    "ResNet50V2": _family("ResNet50V2", batch=8),
+    "DenseNet121": _family("DenseNet121", batch=8),
+    "NASNetMobile": _family("NASNetMobile", batch=8),
+    "VGG16": _family("VGG16", batch=8),
+    "ConvNeXtTiny": _family("ConvNeXtTiny", batch=8),
+    "Xception": _family("Xception", side=96, batch=8),
+    "InceptionV3": _family("InceptionV3", side=96, batch=8),
+    "InceptionResNetV2": _family("InceptionResNetV2", side=96, batch=8),
 }
 
 
