@@ -1,10 +1,12 @@
 """What a `.tflite` computes on samples: its outputs, and the extremes of each tensor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tfcompress.runtime.running import Make, each_run
 from tfcompress.runtime.worker import dequantize, quantize
 from tfcompress.tflite.reading import parse
 
@@ -21,13 +23,12 @@ def outputs_of(content: bytes, samples: Sequence[np.ndarray]) -> list[np.ndarray
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
+    make = partial(Interpreter, model_content=content, num_threads=1)
+    interpreter = make()
     found: list[list[np.ndarray]] = [[] for _ in interpreter.get_output_details()]
-    for number in range(len(samples[0])):
-        _run(interpreter, samples, number)
-        for part, details in zip(found, interpreter.get_output_details(), strict=True):
-            part.append(dequantize(interpreter.get_tensor(details["index"]), details).astype(np.float64))
+    for run in _runs(make, interpreter, samples):
+        for part, details in zip(found, run.get_output_details(), strict=True):
+            part.append(dequantize(run.get_tensor(details["index"]), details).astype(np.float64))
     return [np.stack(part) for part in found]
 
 
@@ -45,24 +46,24 @@ def statistics(content: bytes, samples: Sequence[np.ndarray]) -> Statistics:
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(
+    make = partial(
+        Interpreter,
         model_content=content,
         num_threads=1,
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,  # XNNPACK hides tensors
         experimental_preserve_all_tensors=True,
     )
-    interpreter.allocate_tensors()
     computed = {tensor.index for tensor in parse(content, "the float file").graphs[0].tensors if not tensor.constant}
+    interpreter = make()
     tensors = [
         item
         for item in interpreter.get_tensor_details()
         if item["dtype"] == np.float32 and item["name"] and item["index"] in computed
     ]
     found: Statistics = {}
-    for number in range(len(samples[0])):
-        _run(interpreter, samples, number)
+    for run in _runs(make, interpreter, samples):
         for item in tensors:
-            values = interpreter.get_tensor(item["index"])
+            values = run.get_tensor(item["index"])
             if values.size:
                 seen = found.setdefault(item["name"], {"min": values.min(), "max": values.max()})
                 seen["min"] = np.minimum(seen["min"], values.min()).reshape(1)
@@ -70,8 +71,9 @@ def statistics(content: bytes, samples: Sequence[np.ndarray]) -> Statistics:
     return found
 
 
-def _run(interpreter: Any, samples: Sequence[np.ndarray], number: int) -> None:
-    for array, details in zip(samples, interpreter.get_input_details(), strict=True):
-        interpreter.set_tensor(details["index"], quantize(array[number], details).reshape(details["shape"]))
-    interpreter.reset_all_variables()
-    interpreter.invoke()
+def _runs(make: Make, interpreter: Any, samples: Sequence[np.ndarray]) -> Iterator[Any]:
+    """The interpreter after each sample, each from a clean state."""
+    interpreter.allocate_tensors()
+    inputs = interpreter.get_input_details()
+    stored = [quantize(array, details) for array, details in zip(samples, inputs, strict=True)]
+    return each_run(make, interpreter, stored, [tuple(map(int, details["shape"])) for details in inputs])
