@@ -80,7 +80,8 @@ def _family(name: str, side: int = 32, batch: int = 32, **settings: Any) -> Netw
                 layer.momentum = _MOMENTUM
         return keras.Model(body.input, keras.layers.Dense(10, name="logits")(body.output), name=name.lower())
 
-    return Network(build, padded if side == 32 else enlarged, batch, steps=300, aware_steps=150)
+    steps = 300 if batch == 32 else 200
+    return Network(build, padded if side == 32 else enlarged, batch, steps, aware_steps=steps // 2)
 
 
 NETWORKS = {
