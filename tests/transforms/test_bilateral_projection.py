@@ -1,5 +1,9 @@
+"""Low rank plus sparse: exact sums are found, limits are kept, every rank is reached."""
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tfcompress.transforms.bilateral_projection import low_rank_plus_sparse
 
@@ -46,3 +50,17 @@ def test_rows_of_importance_are_fitted_better() -> None:
         return float(np.linalg.norm((matrix - found.left @ found.right - found.sparse)[:5]))
 
     assert error_of_the_first(importance) < 0.5 * error_of_the_first(None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 24), st.integers(2, 24), st.floats(0, 0.5), st.data())
+def test_every_rank_is_reached(rows: int, columns: int, share: float, data: st.DataObject) -> None:
+    rank, seed = data.draw(st.integers(1, min(rows, columns))), data.draw(st.integers(0, 99))
+    matrix = np.random.default_rng(seed).normal(size=(rows, columns))
+    matrix[:, : data.draw(st.integers(0, columns // 2))] = 0  # dead channels
+    nonzeros = int(share * matrix.size)
+    found = low_rank_plus_sparse(matrix, rank, nonzeros)
+    assert (found.left.shape, found.right.shape) == ((rows, rank), (rank, columns))
+    assert np.count_nonzero(found.sparse) <= nonzeros
+    rest = np.linalg.norm(matrix - found.left @ found.right - found.sparse) / (np.linalg.norm(matrix) or 1)
+    assert found.error == pytest.approx(rest, abs=1e-9)

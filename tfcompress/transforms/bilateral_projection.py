@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_STEPS, _ROUNDS, _TOLERANCE = 5, 200, 1e-4
+_STAGES, _ROUNDS, _TOLERANCE = 5, 40, 1e-4  # rounds at most in each stage
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def low_rank_plus_sparse(
 
         U = orth((W - S) V^T),   V = U^T (W - S),   S = the `nonzeros` largest of W - U V,
 
-    and where rounds gain nothing more, U grows by a random sketch of the residual, until it has the rank. With the
+    and where rounds gain nothing more, U grows by a random sketch of the residual, in stages up to the rank. With the
     importance d of the rows all of this is done on diag(d) W.
 
     Args:
@@ -59,22 +59,19 @@ def low_rank_plus_sparse(
     scale = np.ones((len(matrix), 1)) if importance is None else np.asarray(importance, "float64").reshape(-1, 1)
     target = scale * matrix.astype("float64")
     generator, norm = np.random.default_rng(seed), float(np.linalg.norm(target)) or 1.0
-    step = max(1, rank // _STEPS)
-    left, sparse, residual = np.zeros((len(target), 0)), np.zeros_like(target), target
-    error = 1.0
-    for _ in range(_ROUNDS):
-        previous, rest = error, target - sparse
-        if left.shape[1]:
+    left, sparse = np.zeros((len(target), 0)), _largest(target, nonzeros)
+    for width in np.unique(np.linspace(0, rank, _STAGES + 1).astype(int))[1:]:
+        residual = target - sparse - left @ (left.T @ (target - sparse))
+        sketch = residual @ generator.normal(size=(target.shape[1], width - left.shape[1]))
+        left, error = np.linalg.qr(np.hstack([left, sketch]))[0], np.inf
+        for _ in range(_ROUNDS):
+            previous, rest = error, target - sparse
             left = np.linalg.qr(rest @ (left.T @ rest).T)[0]
-        residual = rest - left @ (left.T @ rest)
-        sparse = _largest(residual + sparse, nonzeros)
-        error = float(np.linalg.norm(target - left @ (left.T @ rest) - sparse)) / norm
-        if previous - error > _TOLERANCE * previous:
-            continue
-        if left.shape[1] == rank:
-            break
-        sketch = residual @ generator.normal(size=(target.shape[1], min(step, rank - left.shape[1])))
-        left = np.linalg.qr(np.hstack([left, sketch]))[0]
+            low_rank = left @ (left.T @ rest)
+            sparse = _largest(target - low_rank, nonzeros)
+            error = float(np.linalg.norm(target - low_rank - sparse)) / norm
+            if error >= (1 - _TOLERANCE) * previous:
+                break
     right = left.T @ (target - sparse)
     error = float(np.linalg.norm(target - left @ right - sparse)) / norm
     return LowRankPlusSparse(left / scale, right, sparse / scale, error)
