@@ -32,7 +32,7 @@ _ROUNDS, _RUNS = 5, 100  # of the latency measurement, in turns over the two fil
 
 def rows(folder: Path) -> list[Row]:
     """What is compared: the rows of each technique in turn. Samples that a row needs are put into the folder."""
-    return [*channel_pruning_rows(folder), *low_rank_rows(LENET_BRIEFLY, RESIDUAL)]
+    return [*channel_pruning_rows(folder), *low_rank_rows(LENET_BRIEFLY, RESIDUAL, _samples(FASHION_MNIST, folder))]
 
 
 def channel_pruning_rows(folder: Path) -> list[Row]:
