@@ -10,6 +10,7 @@ import numpy as np
 
 from tfcompress.child import run
 from tfcompress.conversion.failures import conversion_error, unusable
+from tfcompress.conversion.integer_norms import with_integer_norms
 from tfcompress.conversion.modes import Mode
 from tfcompress.conversion.representative import Samples
 from tfcompress.conversion.signature import Signature
@@ -49,7 +50,8 @@ def converted(
     Raises:
         ConversionError: The converter failed, crashed or took too long, or wrote a file that cannot be used.
     """
-    _save(model, signature, settings.batch, folder / "saved")
+    exported = with_integer_norms(model) if settings.mode.integer else model
+    _save(exported, signature, settings.batch, folder / "saved")
     # What was exported hangs in cycles; until they are collected, each conversion keeps 0.6 MB (TensorFlow 2.21).
     gc.collect()
     for i, array in enumerate((samples or {}).values()):
