@@ -1,10 +1,13 @@
 """Tensors of a file find their layers by name, else by values."""
 
+import keras
 import numpy as np
 
-from tfcompress.diagnosis.matching import KerasTensor, matched
+from tfcompress.diagnosis.matching import KerasTensor, keras_tensors, matched
+from tfcompress.models.surgery import flatten
 from tfcompress.runtime.tensors import RunTensor
 from tfcompress.tflite.reading import Quantization, Tensor
+from tfcompress.transforms.activation_range import FixedRange
 
 
 def _in_file(name: str, values: np.ndarray, index: int = 0) -> RunTensor:
@@ -43,6 +46,15 @@ def test_calls_of_one_layer_are_told_apart_by_their_values() -> None:
     model = {(1, 0): KerasTensor("tower", _values(0), 0), (1, 1): KerasTensor("tower", _values(1), 1)}
     items = [_in_file("net/tower_1/MatMul", _values(1)), _in_file("net/tower_1/MatMul1", _values(0))]
     assert matched(items, model) == {(1, 0): items[1], (1, 1): items[0]}
+
+
+def test_a_range_stands_for_the_layer_before_it_in_a_shared_model_too() -> None:
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.ReLU(name="relu"), FixedRange(0.0, 1.0, name="range")])
+    x = keras.Input((3,), name="x")
+    model = keras.Model(x, inner(inner(x)))
+    found, _ = keras_tensors(flatten(model), [np.array([[-1.0, 0.3, 2.0]], "float32")])
+    assert [tensor.name for tensor in found.values()] == ["x", "relu", "relu", "relu", "relu"]
+    assert [round(float(tensor.values.max()), 3) for tensor in found.values()] == [2.0, 2.0, 1.0, 1.0, 1.0]
 
 
 def test_sizes_must_agree() -> None:

@@ -57,7 +57,10 @@ def _layer_of(operation: keras.Operation) -> keras.Operation:
 
     A file holds such an output on the range's grid, so with the layer's name the range, which is later, is the match.
     """
-    return operation.input._keras_history.operation if isinstance(operation, FixedRange) else operation
+    if not isinstance(operation, FixedRange):
+        return operation
+    (tensor,) = operation._inbound_nodes[0].input_tensors  # of a shared nested model, all calls follow the same layer
+    return tensor._keras_history.operation
 
 
 def matched(file: Sequence[RunTensor], model: Mapping[Place, KerasTensor]) -> dict[Place, RunTensor]:
