@@ -46,8 +46,8 @@ def unusable(file: Path, mode: Mode, error: TfCompressError) -> ConversionError:
         where = f", at {found[2]}" + (f" ({operator.output_name})" if operator and operator.name == found[2] else "")
     reason = str(error).partition(": ")[2].partition("Node number")[0].strip().rstrip(".")
     return ConversionError(
-        f"{file.name} in {mode.name}: TensorFlow's converter wrote it{where}, but it cannot be used: {reason}. Choose "
-        "another mode: int8, dynamic, float16 or float32."
+        f"Mode {mode.name}: TensorFlow's converter wrote a file that cannot be used{where}: {reason}. Choose another "
+        "mode: int8, dynamic, float16 or float32."
     )
 
 
