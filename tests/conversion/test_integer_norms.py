@@ -9,6 +9,7 @@ import pytest
 
 from tfcompress.conversion.converter import convert
 from tfcompress.conversion.integer_norms import CentredNormalization, with_integer_norms
+from tfcompress.diagnosis.diagnosis import diagnose
 from tfcompress.runtime.session import predict
 
 L = keras.layers
@@ -46,7 +47,7 @@ def _block() -> keras.Model:
 
 def test_shared_and_nested_layers_are_replaced_in_a_copy() -> None:
     model, x = _block(), np.random.default_rng(0).normal(size=(5, 6, 8)).astype("float32")
-    exported = with_integer_norms(model)
+    exported = with_integer_norms(model, x)
     assert isinstance(exported.get_layer("shared"), CentredNormalization)
     assert isinstance(exported.get_layer("nested").get_layer("inner"), CentredNormalization)
     assert type(model.get_layer("shared")) is L.LayerNormalization
@@ -64,7 +65,20 @@ def test_what_needs_nothing_or_has_no_graph_is_left_as_it_is() -> None:
     plain = keras.Sequential([keras.Input((4,)), L.Dense(2)])
     own = keras.Sequential([keras.Input((4,)), Own(), L.Dense(2)])
     for model in (plain, own, Hidden()):
-        assert with_integer_norms(model) is model
+        assert with_integer_norms(model, np.ones((2, 4), "float32")) is model
+
+
+def test_a_model_whose_class_computes_more_than_its_graph_is_left_as_it_is() -> None:
+    class Doubled(keras.Model):
+        def __init__(self) -> None:
+            x = keras.Input((4,))
+            super().__init__(x, L.Dense(2)(L.LayerNormalization()(x)))
+
+        def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+            return 2 * super().call(inputs, training=training, mask=mask)
+
+    model, x = Doubled(), np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    assert with_integer_norms(model, x) is model
 
 
 @pytest.mark.parametrize("mode", ["int8", pytest.param("int16x8", marks=pytest.mark.slow)])
@@ -74,3 +88,14 @@ def test_the_file_computes_on_integers_throughout(mode: str, tmp_path: Path) -> 
     assert card.conversion["arithmetic"] == f"{mode.removesuffix('x8')} throughout"
     outputs, expected = np.asarray(predict(tmp_path / "m.tflite", x)), np.asarray(model(x))
     assert np.square(outputs - expected).sum() < 0.02 * np.square(expected).sum()
+
+
+def test_the_output_of_a_normalization_is_found_in_the_file(tmp_path: Path) -> None:
+    inputs = keras.Input((8,), name="x")
+    norm = L.LayerNormalization(name="norm")
+    model = keras.Model(inputs, L.Dense(3, name="head")(norm(inputs)))
+    norm.gamma.assign(np.full(8, 3.0))
+    x = np.random.default_rng(0).normal(size=(200, 8)).astype("float32")
+    convert(model, tmp_path / "m.tflite", representative=x)
+    (found,) = [item.error for item in diagnose(model, tmp_path / "m.tflite", x).findings if item.error.layer == "norm"]
+    assert found.own_snr_db > 20  # against the centred inputs, which point the same way: 4

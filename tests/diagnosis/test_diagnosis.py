@@ -84,7 +84,9 @@ def test_it_prints_a_table_and_gives_json(diagnosis: Diagnosis) -> None:
         ({"output_snr_db": 20.0, "tail": 9.0}, Remedy.RANGES),
         ({"output_snr_db": 20.0, "shares": {"shift": 1.0, "rounding": 0.0}}, Remedy.BIAS),
         ({"output_snr_db": 20.0, "type": "float32"}, Remedy.NONE),
-        ({"output_snr_db": 20.0, "own_snr_db": 55.0, "spread": 30.0}, Remedy.TRAINING),
+        ({"output_snr_db": 20.0, "own_snr_db": 55.0, "on_grid": True, "spread": 30.0}, Remedy.TRAINING),
+        ({"output_snr_db": 20.0, "own_snr_db": 30.0, "on_grid": True, "spread": 30.0}, Remedy.EQUALIZATION),
+        ({"output_snr_db": 20.0, "own_snr_db": 55.0}, Remedy.INT16),
     ],
 )
 def test_what_helps_follows_from_the_error(changes: dict, remedy: Remedy) -> None:
@@ -102,7 +104,7 @@ def test_a_model_trained_for_quantization_is_compared_on_its_grid(tmp_path: Path
     convert(plain, tmp_path / "m.tflite", representative=x)
     found = diagnose(plain, tmp_path / "m.tflite", x)
     assert {item.error.layer for item in found.findings} == {"x", "hidden", "head"}
-    assert min(item.error.own_snr_db for item in found.findings) > 50  # against values that are not rounded: below 45
+    assert all(item.error.on_grid and item.error.own_snr_db > 50 for item in found.findings)
     assert found.guilty == ()
 
 

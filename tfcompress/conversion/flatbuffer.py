@@ -50,7 +50,10 @@ def converted(
     Raises:
         ConversionError: The converter failed, crashed or took too long, or wrote a file that cannot be used.
     """
-    exported = with_integer_norms(model) if settings.mode.integer else model
+    exported = model
+    if settings.mode.integer and samples:
+        first = [array[:1] for array in samples.values()]
+        exported = with_integer_norms(model, keras.tree.pack_sequence_as(signature.structure, first))
     _save(exported, signature, settings.batch, folder / "saved")
     # What was exported hangs in cycles; until they are collected, each conversion keeps 0.6 MB (TensorFlow 2.21).
     gc.collect()

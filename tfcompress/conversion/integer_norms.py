@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from tfcompress.errors import ModelError
@@ -36,14 +37,15 @@ class CentredNormalization(keras.layers.LayerNormalization):
         return ops.cast(outputs, self.compute_dtype)
 
 
-def with_integer_norms(model: keras.Model) -> keras.Model:
+def with_integer_norms(model: keras.Model, sample: Any) -> keras.Model:
     """The model with its layer normalizations in a form that int8 and int16 files compute without floats.
 
-    A model without any is returned as it is, and so is one whose graph cannot be built anew: its file then has float
-    operators, which the card names.
+    A model without any is returned as it is, and so is one whose graph cannot be built anew, or would compute something
+    else if it were, since a class of its own calls it: its file has Keras's form. Layers inside layers keep theirs too.
 
     Args:
         model: Any model. It is not changed.
+        sample: What it is called with, to see that both compute the same.
     """
     pairs: list[tuple[keras.Layer, keras.Layer]] = []
 
@@ -61,7 +63,17 @@ def with_integer_norms(model: keras.Model) -> keras.Model:
         return model
     for layer, source in pairs:
         layer.set_weights(source.get_weights())
-    return rebuilt
+    return rebuilt if _agree(model, rebuilt, sample) else model
+
+
+def _agree(model: keras.Model, rebuilt: keras.Model, sample: Any) -> bool:
+    outputs = [keras.tree.flatten(each(sample, training=False)) for each in (model, rebuilt)]
+    pairs = list(zip(*([np.asarray(ops.cast(one, "float32")) for one in each] for each in outputs), strict=False))
+    return len(outputs[0]) == len(outputs[1]) and all(
+        one.shape == other.shape
+        and np.allclose(one, other, rtol=1e-2, atol=1e-3 * float(np.abs(one).max(initial=1e-6)))
+        for one, other in pairs
+    )
 
 
 def _is_plain(layer: keras.Layer) -> bool:

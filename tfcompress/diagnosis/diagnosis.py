@@ -28,8 +28,8 @@ _MOST_ROWS = 12
 _COSTS = 30.0
 """Decibels of the outputs below which a tensor is said to cost; 30 dB are an error of 3 %."""
 _UNEVEN, _LONG_TAIL, _CUT_OFF = 8.0, 4.0, 0.001
-_ON_THE_GRID = 50.0
-"""Decibels of its own above which a tensor holds the model's own steps, all but a few; rounding alone gives 45."""
+_SAME_STEPS = 50.0
+"""Decibels of its own above which a tensor that the model rounds too holds the same steps, all but a few."""
 
 
 class Remedy(Enum):
@@ -131,10 +131,10 @@ def diagnose(model: Any, path: str | Path, data: Any, *, limit: int = _MOST_SAMP
     """Runs a Keras model and the `.tflite` made from it side by side and says which layers cost the accuracy.
 
     Every tensor that the file computes is compared with the layer's output in Keras, on its grid where the model was
-    trained for quantization. Its own error is what it adds to
-    those before it: the model computes the layer from the file's inputs. What this costs is measured by adding it to
-    the exact model and looking at the outputs; by that the layers are ranked. Where the error comes from (values
-    outside the range, coarse steps, shifted channels, weights) decides what is said to help.
+    trained for quantization. Its own error is what it adds to those before it: the model computes the layer from the
+    file's inputs. What this costs is measured by adding it to the exact model and looking at the outputs; by that the
+    layers are ranked. Where the error comes from (values outside the range, coarse steps, shifted channels, weights)
+    decides what is said to help.
 
     Args:
         model: The Keras model that was converted, or whatever `tfcompress.load` takes. It is not changed.
@@ -208,7 +208,7 @@ def remedy_for(error: TensorError) -> Remedy:
     """What helps against one tensor's error."""
     if error.output_snr_db >= _COSTS or error.type == "float32":
         return Remedy.NONE
-    if error.own_snr_db > _ON_THE_GRID and error.type == "int8":
+    if error.on_grid and error.own_snr_db > _SAME_STEPS:
         return Remedy.TRAINING
     if error.clipped > _CUT_OFF:
         return Remedy.SAMPLES

@@ -37,6 +37,7 @@ class TensorError:
         spread: How many times the largest channel is larger than the median one.
         tail: How many times the used range is wider than that of the middle 99.9 % of the values.
         shares: The parts of its own error: `clipping`, `rounding`, `shift` (the mean of each channel) and `weights`.
+        on_grid: Whether the model itself rounds it, as one that was trained for quantization does.
     """
 
     layer: str
@@ -54,6 +55,7 @@ class TensorError:
     spread: float
     tail: float
     shares: Mapping[str, float]
+    on_grid: bool = False
 
     @property
     def cause(self) -> str:
@@ -153,6 +155,7 @@ def _error(exact: KerasTensor, item: RunTensor, local: np.ndarray, own: np.ndarr
         spread=float(alive.max() / np.median(alive)) if alive.size else 1.0,
         tail=(max(used[1], 0.0) - min(used[0], 0.0)) / width if width > 0 else 1.0,
         shares=_shares(item, local, own),
+        on_grid=exact.on_grid,
     )
 
 

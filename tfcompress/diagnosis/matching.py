@@ -20,11 +20,15 @@ _AS_GOOD = 0.002
 
 @dataclass(frozen=True, eq=False)
 class KerasTensor:
-    """One output of a layer or operation on the samples: its name, values (samples, ...) and place in the order."""
+    """One output of a layer or operation on the samples: its name, values (samples, ...) and place in the order.
+
+    `on_grid` says that the model itself rounds it, as one that was trained for quantization does.
+    """
 
     name: str
     values: np.ndarray
     order: int
+    on_grid: bool = False
 
 
 def keras_tensors(flat: keras.Model, arrays: Sequence[np.ndarray]) -> tuple[dict[Place, KerasTensor], list[np.ndarray]]:
@@ -35,17 +39,19 @@ def keras_tensors(flat: keras.Model, arrays: Sequence[np.ndarray]) -> tuple[dict
         arrays: The samples, one array for each input.
     """
     parts: dict[Place, list[np.ndarray]] = {}
-    names: dict[Place, str] = {}
+    sources: dict[Place, keras.Operation] = {}
 
     def watch(operation: keras.Operation, number: int, output: Any) -> Any:
         if hasattr(output, "shape") and "float" in keras.backend.standardize_dtype(output.dtype) and len(output.shape):
-            names[id(operation), number] = _layer_of(operation).name
+            sources[id(operation), number] = operation
             parts.setdefault((id(operation), number), []).append(keras.ops.convert_to_numpy(output).astype("float32"))
         return output
 
     outputs = watched_outputs(flat, arrays, watch)
     found = {
-        place: KerasTensor(names[place], np.concatenate(rows), order)
+        place: KerasTensor(
+            _layer_of(sources[place]).name, np.concatenate(rows), order, isinstance(sources[place], FixedRange)
+        )
         for order, (place, rows) in enumerate(parts.items())
         if sum(map(len, rows)) == len(arrays[0])
     }
@@ -83,9 +89,15 @@ def matched(file: Sequence[RunTensor], model: Mapping[Place, KerasTensor]) -> di
             continue
         other = found.get(place)
         # Of several that hold the same the first integer one counts: what follows only hands it on.
-        if other is None or (other.range is None and item.range is not None):
+        if other is None or (other.range is None and item.range is not None) or _closer(item, other, model[place]):
             found[place] = item
     return dict(sorted(found.items(), key=lambda entry: model[entry[0]].order))
+
+
+def _closer(item: RunTensor, other: RunTensor, wanted: KerasTensor) -> bool:
+    """Whether a tensor of the same kind is much nearer: a layer's steps on the way may point where its output does."""
+    errors = [float(np.square(one.values.ravel() - wanted.values.ravel()).sum()) for one in (item, other)]
+    return (item.range is None) == (other.range is None) and errors[0] < 0.5 * errors[1]
 
 
 def _names(text: str, layer: str) -> bool:

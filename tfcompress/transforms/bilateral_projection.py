@@ -66,10 +66,12 @@ def low_rank_plus_sparse(
         left, error = np.linalg.qr(np.hstack([left, sketch]))[0], np.inf
         for _ in range(_ROUNDS):
             previous, rest = error, target - sparse
-            left = np.linalg.qr(rest @ (left.T @ rest).T)[0]
-            low_rank = left @ (left.T @ rest)
-            sparse = _largest(target - low_rank, nonzeros)
-            error = float(np.linalg.norm(target - low_rank - sparse)) / norm
+            projected = np.linalg.qr(rest @ (left.T @ rest).T)[0]
+            low_rank = projected @ (projected.T @ rest)
+            kept = _largest(target - low_rank, nonzeros)
+            error = float(np.linalg.norm(target - low_rank - kept)) / norm
+            if error < previous:
+                left, sparse = projected, kept
             if error >= (1 - _TOLERANCE) * previous:
                 break
     right = left.T @ (target - sparse)
