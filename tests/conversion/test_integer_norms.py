@@ -9,6 +9,7 @@ import pytest
 
 from tfcompress.conversion.converter import convert
 from tfcompress.conversion.integer_norms import CentredNormalization, with_integer_norms
+from tfcompress.conversion.signature import signature_of
 from tfcompress.diagnosis.diagnosis import diagnose
 from tfcompress.runtime.session import predict
 
@@ -47,7 +48,7 @@ def _block() -> keras.Model:
 
 def test_shared_and_nested_layers_are_replaced_in_a_copy() -> None:
     model, x = _block(), np.random.default_rng(0).normal(size=(5, 6, 8)).astype("float32")
-    exported = with_integer_norms(model, x)
+    exported = with_integer_norms(model, signature_of(model, 1), {"x": x})
     assert isinstance(exported.get_layer("shared"), CentredNormalization)
     assert isinstance(exported.get_layer("nested").get_layer("inner"), CentredNormalization)
     assert type(model.get_layer("shared")) is L.LayerNormalization
@@ -65,7 +66,7 @@ def test_what_needs_nothing_or_has_no_graph_is_left_as_it_is() -> None:
     plain = keras.Sequential([keras.Input((4,)), L.Dense(2)])
     own = keras.Sequential([keras.Input((4,)), Own(), L.Dense(2)])
     for model in (plain, own, Hidden()):
-        assert with_integer_norms(model, np.ones((2, 4), "float32")) is model
+        assert with_integer_norms(model, signature_of(plain, 1), {"x": np.ones((2, 4), "float32")}) is model
 
 
 def test_a_model_whose_class_computes_more_than_its_graph_is_left_as_it_is() -> None:
@@ -78,7 +79,7 @@ def test_a_model_whose_class_computes_more_than_its_graph_is_left_as_it_is() -> 
             return 2 * super().call(inputs, training=training, mask=mask)
 
     model, x = Doubled(), np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
-    assert with_integer_norms(model, x) is model
+    assert with_integer_norms(model, signature_of(model, 1), {"x": x}) is model
 
 
 @pytest.mark.parametrize("mode", ["int8", pytest.param("int16x8", marks=pytest.mark.slow)])

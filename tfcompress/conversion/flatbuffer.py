@@ -52,8 +52,7 @@ def converted(
     """
     exported = model
     if settings.mode.integer and samples:
-        first = [array[:1] for array in samples.values()]
-        exported = with_integer_norms(model, keras.tree.pack_sequence_as(signature.structure, first))
+        exported = with_integer_norms(model, signature, samples)
     _save(exported, signature, settings.batch, folder / "saved")
     # What was exported hangs in cycles; until they are collected, each conversion keeps 0.6 MB (TensorFlow 2.21).
     gc.collect()

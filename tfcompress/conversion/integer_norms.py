@@ -6,6 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfcompress.conversion.difference import keras_outputs
+from tfcompress.conversion.representative import Samples
+from tfcompress.conversion.signature import Signature
 from tfcompress.errors import ModelError
 from tfcompress.models.surgery import layers_of, rebuild
 
@@ -37,7 +40,7 @@ class CentredNormalization(keras.layers.LayerNormalization):
         return ops.cast(outputs, self.compute_dtype)
 
 
-def with_integer_norms(model: keras.Model, sample: Any) -> keras.Model:
+def with_integer_norms(model: keras.Model, signature: Signature, samples: Samples) -> keras.Model:
     """The model with its layer normalizations in a form that int8 and int16 files compute without floats.
 
     A model without any is returned as it is, and so is one whose graph cannot be built anew, or would compute something
@@ -45,7 +48,8 @@ def with_integer_norms(model: keras.Model, sample: Any) -> keras.Model:
 
     Args:
         model: Any model. It is not changed.
-        sample: What it is called with, to see that both compute the same.
+        signature: Its signature.
+        samples: The first one shows whether both compute the same.
     """
     pairs: list[tuple[keras.Layer, keras.Layer]] = []
 
@@ -63,17 +67,20 @@ def with_integer_norms(model: keras.Model, sample: Any) -> keras.Model:
         return model
     for layer, source in pairs:
         layer.set_weights(source.get_weights())
-    return rebuilt if _agree(model, rebuilt, sample) else model
+    return rebuilt if _agree(model, rebuilt, signature, samples) else model
 
 
-def _agree(model: keras.Model, rebuilt: keras.Model, sample: Any) -> bool:
-    outputs = [keras.tree.flatten(each(sample, training=False)) for each in (model, rebuilt)]
-    pairs = list(zip(*([np.asarray(ops.cast(one, "float32")) for one in each] for each in outputs), strict=False))
-    return len(outputs[0]) == len(outputs[1]) and all(
-        one.shape == other.shape
-        and np.allclose(one, other, rtol=1e-2, atol=1e-3 * float(np.abs(one).max(initial=1e-6)))
-        for one, other in pairs
-    )
+def _agree(model: keras.Model, rebuilt: keras.Model, signature: Signature, samples: Samples) -> bool:
+    first = {name: array[:1] for name, array in samples.items()}
+    outputs = [keras_outputs(each, signature, first) for each in (model, rebuilt)]
+    return len(outputs[0]) == len(outputs[1]) and all(map(_close, *outputs))
+
+
+def _close(one: np.ndarray, other: np.ndarray) -> bool:
+    if one.shape != other.shape:
+        return False
+    tolerance = 1e-3 * float(np.abs(one).max(initial=1e-6))
+    return np.allclose(one.astype("float32"), other.astype("float32"), rtol=1e-2, atol=tolerance, equal_nan=True)
 
 
 def _is_plain(layer: keras.Layer) -> bool:
