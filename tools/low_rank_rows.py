@@ -36,21 +36,20 @@ def equal_bytes_rows(lenet: Network, residual: Network, samples: Path) -> list[R
 
     The settings were chosen by bytes and, for the sum, by the accuracy before training on training images.
     """
-    first, second = _ENDS[lenet.name], _ENDS[residual.name]
-    share = {"type": "Ratio", "ratio": 0.435}
-    recipes: dict[str, list[Technique]] = {
-        "low rank plus sparse": [
-            tfc.LowRankSparse(ranks=4, sparsity=0.75, skip=second, samples=samples),
-            tfc.LowRankSparse(ranks=2, sparsity=0.988, skip=first),
-        ],
-        "low rank": [
-            tfc.LowRank(ranks=share, convolution="SVD", skip=second),
-            tfc.LowRank(ranks=7, convolution="SVD", skip=first),
-        ],
-        "sparse": [tfc.MagnitudePruning(sparsity=0.65, skip=second), tfc.MagnitudePruning(sparsity=0.98, skip=first)],
+    share, ends = {"type": "Ratio", "ratio": 0.435}, _ENDS[residual.name]
+    of_residual: dict[str, Technique] = {
+        "low rank plus sparse": tfc.LowRankSparse(ranks=4, sparsity=0.75, skip=ends, samples=samples),
+        "low rank": tfc.LowRank(ranks=share, convolution="SVD", skip=ends),
+        "sparse": tfc.MagnitudePruning(sparsity=0.65, skip=ends),
+    }
+    ends = _ENDS[lenet.name]
+    of_lenet: dict[str, Technique] = {
+        "low rank plus sparse": tfc.LowRankSparse(ranks=2, sparsity=0.988, skip=ends),
+        "low rank": tfc.LowRank(ranks=7, convolution="SVD", skip=ends),
+        "sparse": tfc.MagnitudePruning(sparsity=0.98, skip=ends),
     }
     return [
         Row(f"equal bytes: {name}", network, (step,), 1.0)
-        for number, network in enumerate((residual, lenet))
-        for name, step in ((name, steps[number]) for name, steps in recipes.items())
+        for network, recipes in ((residual, of_residual), (lenet, of_lenet))
+        for name, step in recipes.items()
     ]

@@ -96,8 +96,10 @@ def matched(file: Sequence[RunTensor], model: Mapping[Place, KerasTensor]) -> di
 
 def _closer(item: RunTensor, other: RunTensor, wanted: KerasTensor) -> bool:
     """Whether a tensor of the same kind is much nearer: a layer's steps on the way may point where its output does."""
-    errors = [float(np.square(one.values.ravel() - wanted.values.ravel()).sum()) for one in (item, other)]
-    return (item.range is None) == (other.range is None) and errors[0] < 0.5 * errors[1]
+    if (item.range is None) != (other.range is None):
+        return False
+    error, other_error = (np.square(one.values.ravel() - wanted.values.ravel()).sum() for one in (item, other))
+    return bool(error < 0.5 * other_error)
 
 
 def _names(text: str, layer: str) -> bool:
