@@ -24,8 +24,9 @@ def experiments(share: float) -> dict[str, Experiment]:
     def epochs(full: int) -> int:
         return max(1, round(full * share))
 
-    dense, thin = Effort(epochs(60), epochs(40)), Effort(epochs(20), epochs(20))
-    small = Effort(epochs(15), epochs(10), epochs(8))
+    dense = Effort(teacher=epochs(60), student=epochs(40), batch=256)
+    thin = Effort(teacher=epochs(6), student=epochs(6), rate=2e-3)
+    small = Effort(teacher=epochs(6), student=epochs(5), technique=epochs(4), rate=2e-3)
     return {
         "hinton": lambda folder, seed: hinton(folder, seed, dense),
         "fitnets": lambda folder, seed: fitnets(folder, seed, thin),

@@ -33,12 +33,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long things train, in epochs: teachers, students, and under a technique."""
+    """How things train: for how many epochs (teachers, students, and under a technique), by which batches, how fast."""
 
     teacher: int
     student: int
     technique: int = 0
     batch: int = 128
+    rate: float = 1e-3
 
 
 class Jittered(keras.utils.PyDataset):
@@ -69,10 +70,8 @@ def hinton(folder: Path, seed: int, effort: Effort) -> list[Result]:
     images = load(MNIST)
     teacher = kept(folder / f"hinton-teacher-{seed}.keras", seed, lambda: _trained_teacher(images, seed, effort))
     alone = kept(folder / f"hinton-alone-{seed}.keras", seed + 1, lambda: _fit(dense(800), images, effort))
-    cache = folder / f"hinton-{seed}.logits"
-    if not cache.exists():
-        tfc.cache_logits(teacher, pixels(images.x_train), cache)
-    distillation = tfc.Distillation(cache, [tfc.SoftTargets(temperature=20.0)], alpha=0.9)
+    said = _logits(teacher, images, folder / f"hinton-{seed}.logits")
+    distillation = tfc.Distillation(said, [tfc.SoftTargets(temperature=20.0)], alpha=0.9)
     distilled = kept(
         folder / f"hinton-distilled-{seed}.keras",
         seed + 1,
@@ -95,7 +94,7 @@ def dense(units: int, *, regularized: bool = False) -> keras.Model:
 
 def _trained_teacher(images: LabelledImages, seed: int, effort: Effort) -> keras.Model:
     model, data = dense(1200, regularized=True), Jittered(images.x_train, images.y_train, effort.batch, seed)
-    compile_for(model, effort.teacher * len(data), 1e-3)
+    compile_for(model, effort.teacher * len(data), effort.rate)
     model.fit(data, epochs=effort.teacher, verbose=0)
     return model
 
@@ -106,14 +105,14 @@ def fitnets(folder: Path, seed: int, effort: Effort) -> list[Result]:
     The teacher has the paper's three layers of 48, 48 and 24 maps with kernels of 3 instead of 8, 8 and 5: a twelfth of
     the work, and 67,162 parameters instead of 361,000. The student has the paper's widths and 22,266
     parameters instead of 30,000, its maps pooled to 4 x 4. Adam stands for SGD, and
-    both stages have a fixed number of epochs.
+    both stages have a fixed number of epochs. All seeds' students have the same teacher.
     """
     images = load(MNIST)
     thick, thin = (48, 48, 24), (16, 16, 16, 16, 12, 12)
     teacher = kept(
-        folder / f"fitnets-teacher-{seed}.keras",
-        seed,
-        lambda: _fit(maxout(thick, dropout=0.5), images, replace(effort, student=effort.teacher), jitter=seed),
+        folder / "fitnets-teacher.keras",
+        0,
+        lambda: _fit(maxout(thick, dropout=0.5), images, replace(effort, student=effort.teacher), jitter=0),
     )
     steps = effort.student * -(-len(images.x_train) // effort.batch)
     soft = tfc.SoftTargets(temperature=3.0, weight=tfc.Linear(4.0, 1.0, steps))
@@ -125,18 +124,25 @@ def fitnets(folder: Path, seed: int, effort: Effort) -> list[Result]:
             model = stage.strip(_fit(stage.wrap(model), images, effort))
         return model
 
-    kd = tfc.Distillation(teacher, [soft], alpha=0.5)
+    kd = tfc.Distillation(_logits(teacher, images, folder / "fitnets.logits"), [soft], alpha=0.5)
     first = tfc.Distillation(teacher, [hints], alpha=1.0)
     made = {
         "student alone": lambda: _fit(maxout(thin), images, effort),
         "student, soft targets": lambda: distilled(kd),
         "student, hints, then soft targets": lambda: distilled(first, kd),
     }
-    results = [result("teacher", teacher, images, folder / f"fitnets-{seed}")]
+    results = [result("teacher", teacher, images, folder / "fitnets")]
     for number, (name, make) in enumerate(made.items()):
         model = kept(folder / f"fitnets-student{number}-{seed}.keras", seed + 1, make)
         results.append(result(name, model, images, folder / f"fitnets-{seed}"))
     return results
+
+
+def _logits(teacher: keras.Model, images: LabelledImages, path: Path) -> Path:
+    """The file of what a teacher says of the training images, which it is asked once."""
+    if not path.exists():
+        tfc.cache_logits(teacher, pixels(images.x_train), path)
+    return path
 
 
 def maxout(widths: tuple[int, ...], *, dropout: float = 0.0) -> keras.Model:
@@ -154,17 +160,24 @@ def maxout(widths: tuple[int, ...], *, dropout: float = 0.0) -> keras.Model:
 
 
 def apprentice(folder: Path, seed: int, effort: Effort) -> list[Result]:
-    """Apprentice on Fashion-MNIST: 4-bit weights trained alone and with a wider teacher, from the same weights."""
+    """Apprentice on Fashion-MNIST: 4-bit weights trained alone and with a wider teacher, from the same weights.
+
+    All seeds' students have the same teacher.
+    """
     images = load(FASHION_MNIST)
     student = kept(folder / f"fashion-student-{seed}.keras", seed, lambda: _fit(train_fashion.build(), images, effort))
     teacher = kept(
-        folder / f"fashion-teacher-{seed}.keras",
-        seed + 1,
-        lambda: _fit(fashion_teacher(), images, replace(effort, student=effort.teacher), jitter=seed),
+        folder / "fashion-teacher.keras",
+        0,
+        lambda: _fit(fashion_teacher(), images, replace(effort, student=effort.teacher), jitter=0),
     )
     four_bits = tfc.QuantizationAware(bits=4, activations="Calibrated")
-    taught = tfc.Distillation(teacher, [tfc.LogitRegression()], alpha=0.5, during=four_bits)
-    results = [result("teacher, float", teacher, images, folder), result("student, float", student, images, folder)]
+    said = _logits(teacher, images, folder / "fashion.logits")
+    taught = tfc.Distillation(said, [tfc.SoftTargets(temperature=1.0)], alpha=0.5, during=four_bits)
+    results = [
+        result("teacher, float", teacher, images, folder / "apprentice"),
+        result("student, float", student, images, folder / f"apprentice-{seed}"),
+    ]
     for name, technique in (("4 bits alone", four_bits), ("4 bits with the teacher", taught)):
         keras.utils.set_random_seed(seed + 2)
         wrapped = _fit(technique.wrap(student), images, replace(effort, student=effort.technique))
@@ -193,7 +206,7 @@ def kept(path: Path, seed: int, make: Callable[[], keras.Model]) -> keras.Model:
 
 def _fit(model: keras.Model, images: LabelledImages, effort: Effort, jitter: int | None = None) -> keras.Model:
     """Trains with Adam, its rate falling to zero over the epochs of a student."""
-    compile_for(model, effort.student * -(-len(images.x_train) // effort.batch), 1e-3)
+    compile_for(model, effort.student * -(-len(images.x_train) // effort.batch), effort.rate)
     if jitter is None:
         model.fit(pixels(images.x_train), images.y_train, effort.batch, effort.student, verbose=0)
     else:
