@@ -1,5 +1,6 @@
 """What the benchmark of structural techniques compares for low rank, and for low rank plus sparse."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import tfcompress as tfc
@@ -26,6 +27,9 @@ def low_rank_rows(lenet: Network, residual: Network, samples: Path) -> list[Row]
             "Tucker-2, half of the MACs": tfc.LowRank(macs=0.5, skip=skip),
         }
         found += [Row(f"low rank: {name}", network, (step,), 1.0) for name, step in recipes.items()]
+    weakened = tfc.LowRank(ranks={"type": "VBMF", "weaken": 0.5}, skip=_ENDS[residual.name])
+    longer = replace(residual, epochs_of_a_step=3)
+    found.append(Row("low rank: Tucker-2, VBMF weakened by a half, three epochs", longer, (weakened,), 1.0))
     train = tfc.LowRank(ranks=12, dense="TensorTrain", skip=("conv*", "fc2"))
     found.append(Row("low rank: tensor train in fc1", lenet, (train,), 0.5))
     return [*found, *equal_bytes_rows(lenet, residual, samples)]
