@@ -4,32 +4,12 @@ import keras
 import numpy as np
 import pytest
 
+from tests.applications import DIFFERENT, FAMILIES, SMALLEST_SIDE
 from tfcompress.errors import ModelError, UnsupportedLayerError
 from tfcompress.models.graph import graph_of
 from tfcompress.models.surgery import copy, flatten, layers_of, rebuild
 
-# One small member of each family; the smallest three run by default, CI runs all.
-FAMILIES = {
-    "convnext": "ConvNeXtTiny",
-    "densenet": "DenseNet121",
-    "efficientnet": "EfficientNetB0",
-    "efficientnet_v2": "EfficientNetV2B0",
-    "inception_resnet_v2": "InceptionResNetV2",
-    "inception_v3": "InceptionV3",
-    "mobilenet": "MobileNet",
-    "mobilenet_v2": "MobileNetV2",
-    "mobilenet_v3": "MobileNetV3Small",
-    "nasnet": "NASNetMobile",
-    "resnet": "ResNet50",
-    "resnet50": "ResNet50",
-    "resnet_v2": "ResNet50V2",
-    "vgg16": "VGG16",
-    "vgg19": "VGG19",
-    "xception": "Xception",
-}
-QUICK = {"mobilenet", "mobilenet_v3", "vgg16"}
-SAME_AS_ANOTHER = {"resnet50", "vgg19"}  # the classes of `resnet`, and VGG16 with three layers more
-SMALLEST_SIDE = {"inception_resnet_v2": 75, "inception_v3": 75, "xception": 71}
+QUICK = {"mobilenet", "mobilenet_v3", "vgg16"}  # by default; all with `-m slow`
 
 
 class Forward(keras.layers.Wrapper):
@@ -200,11 +180,7 @@ def test_every_family_of_keras_applications_has_a_representative():
 
 @pytest.mark.parametrize(
     "family",
-    [
-        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
-        for name in FAMILIES
-        if name not in SAME_AS_ANOTHER
-    ],
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DIFFERENT],
 )
 def test_outputs_are_kept_on_a_family_of_keras_applications(family):
     side = SMALLEST_SIDE.get(family, 32)
