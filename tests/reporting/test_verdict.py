@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from tests.reporting import made_runs
@@ -37,6 +38,23 @@ def test_a_metric_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> Non
         made_runs.file_card(name, mode, 1000, 900, 800, accuracy=None).save_beside(tmp_path / f"{name}.tflite")
     (sentence,) = verdict(read_runs([tmp_path])[0])
     assert sentence.endswith("latency not compared: no device has both, accuracy not measured.")
+
+
+def test_fewer_macs_that_did_not_become_less_time_are_said(tmp_path: Path) -> None:
+    times = {"whole": (2.0, 4.0, 8.0), "half": (2.01, 4.4, 5.0)}
+    for number, (name, (host, phone, board)) in enumerate(times.items(), 1):
+        measurements = [made_runs.on_host(host, host * 1.1), made_runs.on_cortex(phone)]
+        measurements.append(made_runs.on_cortex(board) | {"device": "board"})
+        card = made_runs.file_card(name, "float32", 4000, 3600, 3500 // number, measurements=measurements)
+        replace(card, macs=90_000 // number).save_beside(tmp_path / f"{name}.tflite")
+    (sentence,) = verdict(read_runs([tmp_path])[0], "whole")
+    assert "MACs 50 % smaller" in sentence
+    assert (
+        "no faster on host (measured, 2 to 2.01 ms, a change within the spread of single runs), though it" in sentence
+    )
+    assert "takes 1.10 times as long on cortex-a55 (estimated, 4 to 4.4 ms), though it has fewer MACs" in sentence
+    assert "1.60 times as fast on board (estimated, 8 to 5 ms), " in sentence
+    assert sentence.count("though") == 2
 
 
 def _budget(folder: Path, accuracy: float = 0.0, **costs: float) -> None:

@@ -91,7 +91,18 @@ def _clauses(pair: Pair) -> list[str]:
     found = [f"{size_change(*sizes)} download ({name} of {sizes[0]:,} to {sizes[1]:,} bytes)"]
     if key != "size_bytes":
         found.append(f"{size_change(before['size_bytes'].value, after['size_bytes'].value)} on disk")
+    if _macs_left(pair) != 1:
+        found.append(f"MACs {size_change(1, _macs_left(pair))}")
     return [*found, *_speeds(pair), _accuracy(pair)]
+
+
+def _macs_left(pair: Pair) -> float:
+    """The share of the MACs that is left; 1 where they are about the same, or unknown."""
+    before, after = (stage.figures.get("macs") for stage in (pair.before, pair.after))
+    if before is None or after is None or before.value <= 0:
+        return 1.0
+    share = after.value / before.value
+    return 1.0 if abs(share - 1) < _SMALLEST_CHANGE else share
 
 
 def _step_clauses(pair: Pair) -> list[str]:
@@ -126,10 +137,12 @@ def _speed(pair: Pair, device: str) -> str:
     kind = figures[0].kind if figures[0].kind == figures[1].kind else " and ".join(figure.kind for figure in figures)
     times = [figure.value for figure in figures]
     shown = f"{kind}, {times[0]:.4g} to {times[1]:.4g} ms"
+    in_vain = ", though it has fewer MACs" if _macs_left(pair) < 1 else ""
     spread = max(_spread(stage, device) for stage in (pair.before, pair.after))
     if spread and abs(times[1] / times[0] - 1) <= spread:
-        return f"no faster on {device} ({shown}, a change within the spread of single runs)"
-    return f"{speed_change(times[0], times[1])} on {device} ({shown})"
+        return f"no faster on {device} ({shown}, a change within the spread of single runs){in_vain}"
+    faster = times[1] < times[0] * (1 - _SMALLEST_CHANGE)
+    return f"{speed_change(times[0], times[1])} on {device} ({shown}){'' if faster else in_vain}"
 
 
 def _spread(stage: Stage, device: str) -> float:
