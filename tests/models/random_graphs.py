@@ -95,6 +95,41 @@ def _nested(draw: Draw, x: Any) -> Any:
     return keras.Model(inputs, L.ReLU()(_conv(draw, _conv(draw, inputs))))(x)
 
 
+class Opaque(L.Layer):
+    """A layer without a rule."""
+
+    def call(self, inputs: Any) -> Any:
+        """The double."""
+        return inputs * 2.0
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """The shape of the input."""
+        return shape
+
+
+def _shared_with_opaque(draw: Draw, x: Any) -> Any:
+    """A layer or nested model that reads channels that could go, and a tensor whose channels cannot be told."""
+    width = x.shape[-1]
+    inner = keras.Input(x.shape[1:])
+    kinds = {
+        "batch": L.BatchNormalization,
+        "conv": lambda: L.Conv2D(draw(st.sampled_from(_WIDTHS)), 1),
+        "depthwise": lambda: L.DepthwiseConv2D(3, padding="same"),
+        "instance": lambda: L.GroupNormalization(groups=-1),
+        "layer": L.LayerNormalization,
+        "nested": lambda: keras.Model(inner, L.ReLU()(_conv(draw, L.ReLU()(inner)))),
+        "one to a group": lambda: L.Conv2D(width, 3, padding="same", groups=width),
+        "prelu": lambda: L.PReLU(shared_axes=[1, 2]),
+        "reshape": lambda: L.Reshape(x.shape[1:]),
+        "separable": lambda: L.SeparableConv2D(draw(st.sampled_from(_WIDTHS)), 3, padding="same"),
+        "transposed": lambda: L.Conv2DTranspose(draw(st.sampled_from(_WIDTHS)), 3, padding="same"),
+    }
+    shared = kinds[draw(st.sampled_from(sorted(kinds)))]()
+    read = [x, Opaque()(_to(draw, x, width))]
+    parts = [shared(one) for one in (reversed(read) if draw(st.booleans()) else read)]
+    return draw(st.sampled_from((L.Concatenate, L.Add)))()(parts)
+
+
 def _shuffled(draw: Draw, x: Any) -> Any:
     """Channel shuffle, as in ShuffleNet."""
     x = _to(draw, x, 4)
@@ -105,7 +140,7 @@ def _shuffled(draw: Draw, x: Any) -> Any:
 
 _BLOCKS = (
     *(_conv, _residual, _branches, _depthwise, _separable, _grouped, _one_to_a_group, _transposed, _normalized),
-    *(_group_normalized, _gated, _activated, _spatial, _shared, _nested, _shuffled),
+    *(_group_normalized, _gated, _activated, _spatial, _shared, _nested, _shared_with_opaque, _shuffled),
 )
 
 

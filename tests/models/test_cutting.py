@@ -56,7 +56,7 @@ def test_a_model_of_the_zoo_with_half_of_its_channels(name):
     assert_cut_equals_masked(zoo.make(name))
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(strategies.data())
 def test_any_model_with_half_of_its_channels(data):
     assert_cut_equals_masked(random_graphs.model(data.draw))
@@ -157,6 +157,73 @@ def over_time() -> keras.Model:
     x = keras.ops.transpose(L.Dense(8)(sequence) + 1.0, (0, 2, 1))
     x = L.Conv1D(6, 1)(keras.ops.transpose(keras.ops.silu(x), (0, 2, 1)))
     return keras.Model(sequence, L.Dense(2)(keras.ops.mean(x, axis=1)))
+
+
+def tower(layer: keras.layers.Layer, first: bool) -> keras.Model:
+    """A layer that two convolutions reach, one of them through a layer without a rule."""
+    image = keras.Input((4, 4, 3))
+    told, hidden = (L.Conv2D(4, 1, name=name)(image) for name in ("told", "hidden"))
+    parts = [told, random_graphs.Opaque()(hidden)]
+    x = L.Concatenate()([layer(one) for one in (reversed(parts) if first else parts)])
+    return keras.Model(image, L.Dense(2)(L.Flatten()(x)))
+
+
+def nested_convolution() -> keras.Model:
+    features = keras.Input((4, 4, 4))
+    return keras.Model(features, L.Conv2D(3, 1)(L.ReLU()(features)))
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["opaque first", "opaque last"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: L.BatchNormalization(),
+        lambda: L.Conv2D(3, 1),
+        lambda: L.Conv2D(8, 1, groups=2),
+        lambda: L.Conv2D(8, 1, groups=4),
+        lambda: L.Conv2DTranspose(3, 1),
+        lambda: L.DepthwiseConv2D(1),
+        lambda: L.Dense(3),
+        lambda: L.EinsumDense("bhwc,cd->bhwd", (4, 4, 3)),
+        lambda: L.GroupNormalization(2),
+        lambda: L.LayerNormalization(),
+        lambda: L.PReLU(),
+        lambda: L.RMSNormalization(),
+        lambda: L.Reshape((16, 4)),
+        lambda: L.SeparableConv2D(3, 1),
+        nested_convolution,
+    ],
+    ids=lambda make: type(make()).__name__,
+)
+def test_a_shared_layer_stays_whole_where_it_also_reads_what_cannot_be_told(make, first):
+    model = tower(make(), first)
+    assert_cut_equals_masked(model)
+    assert dict(channel_groups(model).kept)["told"].startswith(
+        ("meet a tensor whose channels cannot be told in", "are counted by a size", "enter a nested model")
+    )
+
+
+def test_a_shared_attention_stays_whole_where_it_also_compares_what_cannot_be_told():
+    sequence = keras.Input((5, 3))
+    told, hidden = L.Dense(4, name="told")(sequence), random_graphs.Opaque()(L.Dense(4)(sequence))
+    attention = L.AdditiveAttention()
+    parts = [attention([one, one]) for one in (told, hidden)]
+    model = keras.Model(sequence, L.Dense(2)(L.Concatenate()(parts)))
+    assert_cut_equals_masked(model, 0)
+
+
+def test_attention_keeps_channels_that_lie_on_another_axis():
+    sequence = keras.Input((5, 3))
+    moved = L.Permute((2, 1))(L.Dense(5, name="moved")(sequence))
+    assert_cut_equals_masked(keras.Model(sequence, L.Dense(2)(L.Attention()([moved, moved]))), 0)
+
+
+def test_channels_that_are_looked_up_are_kept():
+    vector = keras.Input((3,))
+    words = keras.ops.cast(L.Dense(4, activation="sigmoid", name="words")(vector), "int32")
+    model = keras.Model(vector, L.Dense(2)(L.Flatten()(L.Embedding(2, 3, name="table")(words))))
+    assert_cut_equals_masked(model, 1)
+    assert "are looked up by 'table'" in dict(channel_groups(model).kept)["words"]
 
 
 @pytest.mark.parametrize(

@@ -114,22 +114,37 @@ class ChannelLabels:
     def setting(self, layer: keras.Layer, name: str, *sizes: Any) -> None:
         """Says that a setting in a layer's config is the number of entries of these ids, or a tuple with such numbers.
 
-        Further calls of a shared layer must agree, so that their ids are tied.
+        Further calls of a shared layer must agree, so that their ids are tied, or kept where another call has a number.
         """
         known = self.settings.setdefault((id(layer), name), sizes)
         for one, other in zip(known, sizes, strict=True):
-            if isinstance(one, np.ndarray) and one is not other:
+            counted = [size for size in (one, other) if isinstance(size, np.ndarray)]
+            if len(counted) == 2 and one is not other:
                 self.tie(one, other)
+            elif len(counted) == 1:
+                self.keep(counted[0], f"are counted by a size that the calls of {title(layer)} share")
+
+    def along(self, call: LayerCall, tensor: Any, axis: int) -> np.ndarray:
+        """The ids of the entries of a tensor along an axis that a weight of the call goes along.
+
+        Where its channels cannot be told, or lie on another axis, these entries are kept: the weight must stay whole
+        for this call, also where another call of a shared layer reads channels that could go.
+        """
+        label = self.of(tensor)
+        if label is not None and label.axis == axis:
+            return label.ids
+        return self.kept(tensor.shape[axis], f"meet a tensor whose channels cannot be told in {title(call.operation)}")
+
+    def entering(self, call: LayerCall, tensor: Any, axis: int) -> np.ndarray:
+        """What `along` gives for a kernel, which mixes all that it reads; keeps channels that lie on another axis."""
+        label = self.of(tensor)
+        if label is not None and label.axis != axis:
+            self.keep(label.ids, f"are read along another axis by {title(call.operation)}")
+        return self.along(call, tensor, axis)
 
     def read(self, call: LayerCall, tensor: Any, axis: int, variable: keras.Variable, weight_axis: int) -> None:
-        """Labels the axis of a kernel along which it reads a tensor; keeps channels that lie on another axis."""
-        label = self.of(tensor)
-        if label is None:
-            return
-        if label.axis == axis:
-            self.weight(call.operation, variable, weight_axis, label.ids, Role.READS)
-        else:
-            self.keep(label.ids, f"are read along another axis by {title(call.operation)}")
+        """Labels the axis of a kernel along which it reads a tensor."""
+        self.weight(call.operation, variable, weight_axis, self.entering(call, tensor, axis), Role.READS)
 
     def solve(self) -> tuple[np.ndarray, dict[int, str]]:
         """Resolves all ties.

@@ -78,11 +78,11 @@ def applications_rule(call: LayerCall, labels: ChannelLabels) -> list[Label | No
             return _handed_on(call, labels)
         if name == "CustomScaleLayer":  # a + scale * b
             return _merged(call, labels)
-        label = labels.of(call.inputs[0])
-        if name == "LayerScale" and label is not None and label.axis == len(call.output_shape) - 1:
-            labels.weight(operation, operation.gamma, 0, label.ids, Role.SCALES)
-            labels.setting(operation, "projection_dim", label.ids)
-            return [label]
+        if name == "LayerScale":
+            ids = labels.along(call, call.inputs[0], len(call.output_shape) - 1)
+            labels.weight(operation, operation.gamma, 0, ids, Role.SCALES)
+            labels.setting(operation, "projection_dim", ids)
+            return _handed_on(call, labels)
     return barrier(call, labels, f"reach {title(operation)}, for which there is no rule")
 
 
@@ -225,10 +225,10 @@ def _reshaped(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
     Where channels were divided over several axes, those in one place of the last go together.
     """
     layer, label = call.operation, labels.of(call.inputs[0])
-    if label is None:
-        return [None]
     before, after = call.input_shape[1:], call.output_shape[1:]
-    if None in before or None in after:
+    if label is None or None in before or None in after:
+        if isinstance(layer, _L.Reshape):
+            labels.setting(layer, "target_shape", *layer.target_shape)
         return barrier(call, labels, f"reach {title(layer)} with an open size")
     along = [1] * len(before)
     along[label.axis - 1] = -1
@@ -250,10 +250,11 @@ def _reshaped(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
 
 
 def _prelu(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    layer, label = call.operation, labels.of(call.inputs[0])
-    if label is not None and layer.alpha.shape[label.axis - 1] > 1:
-        labels.weight(layer, layer.alpha, label.axis - 1, label.ids, Role.SHIFTS)
-    return [label]
+    layer, tensor = call.operation, call.inputs[0]
+    for axis, size in enumerate(layer.alpha.shape):
+        if size > 1:
+            labels.weight(layer, layer.alpha, axis, labels.along(call, tensor, axis + 1), Role.SHIFTS)
+    return [labels.of(tensor)]
 
 
 _ELEMENTWISE = (

@@ -80,21 +80,16 @@ def _filters(call: LayerCall, labels: ChannelLabels, axis: int, ids: np.ndarray)
 
 def _grouped_convolution(call: LayerCall, labels: ChannelLabels, axis: int) -> list[Label | None]:
     """With one input channel to a group, groups go with their channels; else each group loses the same places."""
-    layer, label = call.operation, labels.of(call.inputs[0])
-    inputs, last = call.input_shape[axis], len(layer.kernel.shape) - 1
-    if label is not None and label.axis != axis:
-        labels.keep(label.ids, f"are read along another axis by {title(layer)}")
-        label = None
-    if inputs == layer.groups:
-        own = labels.kept(inputs, f"pass {title(layer)} from the model's input") if label is None else label.ids
-        ids = np.repeat(own, layer.filters // inputs)
+    layer, last = call.operation, len(call.operation.kernel.shape) - 1
+    own = labels.entering(call, call.inputs[0], axis)
+    if own.size == layer.groups:
+        ids = np.repeat(own, layer.filters // own.size)
         labels.weight(layer, layer.kernel, last, ids, Role.FILTERS)
         labels.setting(layer, "groups", own)
         return _filters(call, labels, axis, ids)
-    if label is not None:
-        places = label.ids.reshape(layer.groups, -1)
-        labels.tie(places, np.broadcast_to(places[0], places.shape))
-        labels.weight(layer, layer.kernel, last - 1, places[0], Role.READS)
+    places = own.reshape(layer.groups, -1)
+    labels.tie(places, np.broadcast_to(places[0], places.shape))
+    labels.weight(layer, layer.kernel, last - 1, places[0], Role.READS)
     ids = labels.made(layer, layer.kernel, last)
     places = ids.reshape(layer.groups, -1)
     labels.tie(places, np.broadcast_to(places[0], places.shape))
@@ -109,41 +104,31 @@ def _transposed_convolution(call: LayerCall, labels: ChannelLabels) -> list[Labe
     return _filters(call, labels, axis, labels.made(layer, layer.kernel, last - 1))
 
 
-def _through_depthwise_kernel(
-    call: LayerCall, labels: ChannelLabels, kernel: keras.Variable
-) -> tuple[int, np.ndarray] | None:
+def _through_depthwise_kernel(call: LayerCall, labels: ChannelLabels, kernel: keras.Variable) -> tuple[int, np.ndarray]:
     """Labels a depthwise kernel (..., in, multiplier); gives the channel axis and the ids of what it makes."""
-    layer, label = call.operation, labels.of(call.inputs[0])
-    axis = channel_axis(layer, len(call.input_shape))
-    if label is None or label.axis != axis:
-        barrier(call, labels, f"are read along another axis by {title(layer)}")
-        return None
-    labels.weight(layer, kernel, len(kernel.shape) - 2, label.ids, Role.FILTERS)
-    return axis, np.repeat(label.ids, layer.depth_multiplier)
+    layer, axis = call.operation, channel_axis(call.operation, len(call.input_shape))
+    ids = labels.entering(call, call.inputs[0], axis)
+    labels.weight(layer, kernel, len(kernel.shape) - 2, ids, Role.FILTERS)
+    return axis, np.repeat(ids, layer.depth_multiplier)
 
 
 def _depthwise_convolution(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    through = _through_depthwise_kernel(call, labels, call.operation.kernel)
-    if through is None:
-        return [None]
-    axis, ids = through
+    axis, ids = _through_depthwise_kernel(call, labels, call.operation.kernel)
     _bias(call, labels, ids)
     _activated(call, labels, ids)
     return [Label(axis, ids)]
 
 
 def _separable_convolution(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    layer = call.operation
-    through = _through_depthwise_kernel(call, labels, layer.depthwise_kernel)
-    last = len(layer.pointwise_kernel.shape) - 1
-    if through is not None:
-        labels.weight(layer, layer.pointwise_kernel, last - 1, through[1], Role.READS)
-    axis = channel_axis(layer, len(call.output_shape))
+    layer, last = call.operation, len(call.operation.pointwise_kernel.shape) - 1
+    axis, ids = _through_depthwise_kernel(call, labels, layer.depthwise_kernel)
+    labels.weight(layer, layer.pointwise_kernel, last - 1, ids, Role.READS)
     return _filters(call, labels, axis, labels.made(layer, layer.pointwise_kernel, last))
 
 
 def _embedding(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
     layer = call.operation
+    _keep(labels, call.inputs[0], f"are looked up by {title(layer)}")
     ids = labels.made(layer, layer.embeddings, 1)
     labels.setting(layer, "output_dim", ids)
     return [Label(len(call.output_shape) - 1, ids)]
@@ -154,12 +139,12 @@ def _einsum_dense(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
     layer, label = call.operation, labels.of(call.inputs[0])
     inputs, kernel = layer.equation.replace(" ", "").split("->")[0].split(",")
     outputs = layer.equation.replace(" ", "").split("->")[1]
-    if label is not None:
-        letter = "" if "." in inputs else inputs[label.axis]
-        if letter and letter in kernel and letter not in outputs:
-            labels.weight(layer, layer.kernel, kernel.index(letter), label.ids, Role.READS)
-        else:
-            barrier(call, labels, f"are not summed over by {title(layer)}")
+    letters = [] if "." in inputs else [letter for letter in inputs if letter in kernel and letter not in outputs]
+    for letter in letters:
+        ids = labels.along(call, call.inputs[0], inputs.index(letter))
+        labels.weight(layer, layer.kernel, kernel.index(letter), ids, Role.READS)
+    if label is not None and ("." in inputs or inputs[label.axis] not in letters):
+        barrier(call, labels, f"are not summed over by {title(layer)}")
     return [None]
 
 
@@ -242,12 +227,14 @@ def _multi_head_attention(call: LayerCall, labels: ChannelLabels) -> list[Label 
 def _attention(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
     """The channels of queries and keys are summed over together; those of the values go on."""
     layer, (query, value, *key) = call.operation, call.args[0]
-    own, other = labels.of(query), labels.of(key[0] if key else value)
-    if own is None or other is None or own.axis != other.axis or len(call.inputs) > len({id(t) for t in call.args[0]}):
+    last, (own, other) = len(query.shape) - 1, (labels.of(query), labels.of(key[0] if key else value))
+    if getattr(layer, "scale", None) is not None and len(layer.scale.shape) == 1:
+        labels.weight(layer, layer.scale, 0, labels.along(call, query, last), Role.READS)
+    others = len(call.inputs) > len({id(tensor) for tensor in call.args[0]})  # masks
+    moved = any(label is not None and label.axis != last for label in (own, other, labels.of(value)))
+    if own is None or other is None or moved or others:
         return barrier(call, labels, f"are compared by {title(layer)} with others that cannot be told")
     labels.tie(own.ids, other.ids)
-    if getattr(layer, "scale", None) is not None and len(layer.scale.shape) == 1:
-        labels.weight(layer, layer.scale, 0, own.ids, Role.READS)
     return [labels.of(value), *[None] * (len(call.outputs) - 1)]
 
 

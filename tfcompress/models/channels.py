@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcompress.models.channel_labels import ChannelLabels, Label, Role, WeightLabel
+from tfcompress.models.channel_labels import ChannelLabels, Label, Role, WeightLabel, title
 from tfcompress.models.channel_rules import follow
 from tfcompress.models.graph import LayerCall, graph_of, input_layers, trace
 
@@ -217,14 +217,22 @@ def channel_groups(model: keras.Model) -> Channels:
 
 def _nested(entered: list[tuple[keras.Layer, Any]], labels: ChannelLabels) -> tuple[tuple[keras.Layer, Label], ...]:
     """The labels of nested models' inputs; a model that is called twice gets the same channels both times."""
-    found: dict[int, tuple[keras.Layer, Label]] = {}
+    given: dict[int, tuple[keras.Layer, list[Label | None]]] = {}
     for layer, tensor in entered:
-        label = labels.of(tensor)
-        if label is None:
-            continue
-        _, known = found.setdefault(id(layer), (layer, label))
-        labels.tie(known.ids, label.ids)
-    return tuple(found.values())
+        given.setdefault(id(layer), (layer, []))[1].append(labels.of(tensor))
+    found = []
+    for layer, all_labels in given.values():
+        told = [label for label in all_labels if label is not None]
+        if len(told) == len(all_labels) and len({label.axis for label in told}) == 1:
+            for label in told:
+                labels.tie(told[0].ids, label.ids)
+            found.append((layer, told[0]))
+        else:
+            for label in told:
+                labels.keep(
+                    label.ids, f"enter a nested model by {title(layer)}, as does a tensor whose channels cannot be told"
+                )
+    return tuple(found)
 
 
 def _trail(
