@@ -122,6 +122,7 @@ def test_a_name_alone_gives_the_defaults(name: str) -> None:
         (lambda: make_objective(tfc.SoftTargets), r"SoftTargets is a class. Make an object of it: SoftTargets\(\)"),
         (lambda: tfc.Custom("no_such_loss"), "no function is registered as 'no_such_loss'"),
         (lambda: tfc.Custom(3), "3 is no function"),
+        (lambda: tfc.Custom(keras.losses.KLDivergence), r"KLDivergence is a class. Make an object of it"),
     ],
 )
 def test_settings_out_of_range_are_refused(make: object, text: str) -> None:

@@ -1,13 +1,16 @@
 """An objective of the user's own: any function of what student and teacher give, or one of Keras' losses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, TypeAlias
 
 import keras
 
 from tfcompress.errors import RecipeError, first_line
 from tfcompress.teaching.objective import FeatureObjective
+
+Comparison: TypeAlias = Callable[[Any, Any], Any]
 
 
 @keras.saving.register_keras_serializable("tfcompress")
@@ -15,19 +18,26 @@ from tfcompress.teaching.objective import FeatureObjective
 class Custom(FeatureObjective):
     """Compares what student and teacher give by any function.
 
-    It is called as `function(student, teacher)` and gives a loss for each sample, or one for the batch. By default it
-    sees the outputs as they are, one pair for each; with `layers` the features of these layers. A recipe, and a model
-    saved in mid-training, can hold it only under a name: that of a function registered with
-    `keras.saving.register_keras_serializable`, or of a loss of Keras, which is called as (teacher, student).
+    It is called as `function(student, teacher)` and gives a loss for each sample, or one for the batch, in which
+    weights of samples and classes cannot count. A loss of Keras is called as `loss(teacher, student)`, whether it comes
+    by name, as a function or as an object: the teacher stands for the truth. By default the outputs are compared as
+    they are, each by itself; with `layers` the features of these layers.
 
-    A `keras.distillation` loss may stand here too: `Custom(keras.distillation.LogitsDistillation(temperature=3))`, or
-    directly in the list of objectives.
+    A recipe can hold it only under a name: that of a function registered with
+    `keras.saving.register_keras_serializable`, or of a loss of Keras. A model saved in mid-training can hold a loss
+    object too.
+
+    A `keras.distillation` loss may stand here, or directly in the list of objectives. Keras 3.15 takes softmax and T^2
+    only for an object of `KLDivergence`, so the default function of `LogitsDistillation` is refused:
+    `LogitsDistillation(temperature=3, loss=keras.losses.KLDivergence())` on logits is what `tfc.SoftTargets` computes.
 
     Args:
-        function: The function, its registered name, or the name of a Keras loss such as `"mae"`.
+        function: The function, its registered name, or a loss of Keras: an object, a function, or a name such as
+            `"mae"`.
 
     Raises:
-        RecipeError: It is no function, or no function has this name.
+        RecipeError: It is no function, no function has this name, or `LogitsDistillation` would compare logits by a
+            loss for probabilities.
 
     Example:
         >>> import numpy as np
@@ -38,29 +48,28 @@ class Custom(FeatureObjective):
 
     pairing: ClassVar[str] = "outputs"
 
-    function: Callable[[Any, Any], Any] | str = "mse"
+    function: Comparison | str | keras.distillation.DistillationLoss = "mse"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         function = self.function
-        if callable(function):
-            name = keras.saving.get_registered_name(function)
-            if keras.saving.get_registered_object(name) is function:
-                object.__setattr__(self, "function", name)
-        elif isinstance(function, str):
+        if isinstance(function, str):
             _named(function)
-        elif not isinstance(function, keras.distillation.DistillationLoss):
+        elif isinstance(function, keras.distillation.DistillationLoss):
+            _check_logits(function)
+            ours, theirs = (getattr(function, f"{who}_layer_name", None) for who in ("student", "teacher"))
+            if ours and theirs and not self.layers:
+                object.__setattr__(self, "layers", {ours: theirs})
+        elif isinstance(function, type):
+            raise RecipeError(f"Custom: {function.__name__} is a class. Make an object of it: {function.__name__}().")
+        elif not callable(function):
             raise RecipeError(f"Custom: {function!r} is no function of (student, teacher) and no name of one.")
-        if isinstance(self.function, keras.distillation.DistillationLoss) and not self.layers:
-            ours, theirs = (getattr(self.function, f"{who}_layer_name", None) for who in ("student", "teacher"))
-            object.__setattr__(self, "layers", {ours: theirs} if ours and theirs else {})
+        else:
+            object.__setattr__(self, "function", _name_of(function) or function)
 
     def loss(self, student: Any, teacher: Any) -> Any:
         """What the function gives."""
-        if isinstance(self.function, keras.distillation.DistillationLoss):
-            return self.function.compute_loss(teacher, student)
-        function = _named(self.function) if isinstance(self.function, str) else self.function
-        return function(student, teacher)
+        return _comparison(self.function)(student, teacher)
 
     def get_config(self) -> dict[str, Any]:
         """The fields as plain data; a function that has no name is left to Keras, which says how to register it."""
@@ -78,16 +87,68 @@ class Custom(FeatureObjective):
         return cls(**{**config, "function": function})
 
 
-def _named(name: str) -> Callable[[Any, Any], Any]:
-    """The function of (student, teacher) with a registered name, or made of the Keras loss of this name."""
+def _comparison(function: Any) -> Comparison:
+    """The function of (student, teacher) that any of the accepted forms stands for."""
+    if isinstance(function, str):
+        function = _named(function)
+    if isinstance(function, keras.distillation.DistillationLoss):
+        function = function.compute_loss
+    elif isinstance(function, keras.losses.Loss):
+        # `call` gives a value for each sample, in which weights can count; calling the object gives their mean.
+        function = function if function.reduction == "sum" else function.call
+    elif not _is_loss_of_keras(function):
+        return function
+    return lambda student, teacher: function(teacher, student)
+
+
+def _named(name: str) -> Any:
+    """What is registered under a name, or the Keras loss of this name."""
     registered = keras.saving.get_registered_object(name)
-    if registered is not None:
+    if isinstance(registered, type) and issubclass(registered, keras.losses.Loss):
+        return registered()
+    if registered is not None and not isinstance(registered, type):
         return registered
     try:
-        loss = keras.losses.get(name)
+        return keras.losses.get(name)
     except ValueError as error:
         raise RecipeError(
             f"Custom: no function is registered as {name!r}, and Keras has no such loss ({first_line(error)}). "
             "Register it with keras.saving.register_keras_serializable, and import its module first."
         ) from error
-    return lambda student, teacher: loss(teacher, student)
+
+
+def _name_of(function: Any) -> str | None:
+    """The name under which `_named` finds a function again; None where there is none."""
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str) or not isinstance(function, Hashable):
+        return None
+    registered = keras.saving.get_registered_name(function)
+    for known in (registered, name):
+        try:
+            if _named(known) is function:
+                return known
+        except RecipeError:
+            continue
+    return None
+
+
+def _is_loss_of_keras(function: Any) -> bool:
+    """Whether a function takes (truth, prediction) because it is one of Keras' losses, perhaps with settings bound."""
+    while isinstance(function, partial) and not function.args:
+        function = function.func
+    # Not `keras.losses.get`, which does not know every function that stands in `keras.losses`.
+    name = getattr(function, "__name__", None)
+    return isinstance(name, str) and getattr(keras.losses, name, None) is function
+
+
+def _check_logits(loss: keras.distillation.DistillationLoss) -> None:
+    """Refuses Keras' `LogitsDistillation` with a loss that needs the probabilities which it does not make."""
+    if not isinstance(loss, keras.distillation.LogitsDistillation):
+        return
+    for held in keras.tree.flatten(loss.loss):
+        if held in (keras.losses.kl_divergence, keras.losses.categorical_crossentropy):
+            raise RecipeError(
+                f"Custom: {type(loss).__name__} holds the function {held.__name__}, which takes probabilities, and "
+                "Keras hands it logits: it takes softmax and T^2 only for an object. Give "
+                "loss=keras.losses.KLDivergence(), or take tfc.SoftTargets, which does the same."
+            )
