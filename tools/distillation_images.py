@@ -15,7 +15,7 @@ import tfcompress as tfc
 from tfcompress.files import replacing
 from tfcompress.progress import task
 from tools import train_fashion
-from tools.bench_techniques import accuracy
+from tools.bench_techniques import accuracy, slug
 from tools.datasets import FASHION_MNIST, MNIST, LabelledImages, load
 from tools.train_lenet5 import compile_for, pixels
 
@@ -24,11 +24,12 @@ _JITTER = 2
 
 @dataclass(frozen=True)
 class Result:
-    """One trained model on the 10,000 test images."""
+    """One trained model on 10,000 test samples, its int8 file on the same, and the file of its card."""
 
     name: str
     errors: int
-    card: tfc.Card | None = None
+    card: str
+    int8_errors: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Effort:
     technique: int = 0
     batch: int = 128
     rate: float = 1e-3
+
+    def steps(self, images: LabelledImages) -> int:
+        """Of one epoch."""
+        return -(-len(images.x_train) // self.batch)
 
 
 class Jittered(keras.utils.PyDataset):
@@ -104,8 +109,8 @@ def fitnets(folder: Path, seed: int, effort: Effort) -> list[Result]:
 
     The teacher has the paper's three layers of 48, 48 and 24 maps with kernels of 3 instead of 8, 8 and 5: a twelfth of
     the work, and 67,162 parameters instead of 361,000. The student has the paper's widths and 22,266
-    parameters instead of 30,000, its maps pooled to 4 x 4. Adam stands for SGD, and
-    both stages have a fixed number of epochs. All seeds' students have the same teacher.
+    parameters instead of 30,000, its maps pooled to 4 x 4. Adam stands for SGD. All three students train for the same
+    number of epochs, of which the last spends `effort.technique` on hints. All seeds' students have the same teacher.
     """
     images = load(MNIST)
     thick, thin = (48, 48, 24), (16, 16, 16, 16, 12, 12)
@@ -114,22 +119,21 @@ def fitnets(folder: Path, seed: int, effort: Effort) -> list[Result]:
         0,
         lambda: _fit(maxout(thick, dropout=0.5), images, replace(effort, student=effort.teacher), jitter=0),
     )
-    steps = effort.student * -(-len(images.x_train) // effort.batch)
-    soft = tfc.SoftTargets(temperature=3.0, weight=tfc.Linear(4.0, 1.0, steps))
-    hints = tfc.Hints(layers={"maxout4": "maxout2"})
+    said = _logits(teacher, images, folder / "fitnets.logits")
 
-    def distilled(*stages: tfc.Distillation) -> keras.Model:
-        model = maxout(thin)
-        for stage in stages:
-            model = stage.strip(_fit(stage.wrap(model), images, effort))
-        return model
+    def taught(model: keras.Model, epochs: int) -> keras.Model:
+        soft = tfc.SoftTargets(temperature=3.0, weight=tfc.Linear(4.0, 1.0, epochs * effort.steps(images)))
+        kd = tfc.Distillation(said, [soft], alpha=0.5)
+        return kd.strip(_fit(kd.wrap(model), images, replace(effort, student=epochs)))
 
-    kd = tfc.Distillation(_logits(teacher, images, folder / "fitnets.logits"), [soft], alpha=0.5)
-    first = tfc.Distillation(teacher, [hints], alpha=1.0)
+    def hinted(model: keras.Model) -> keras.Model:
+        hints = tfc.Distillation(teacher, [tfc.Hints(layers={"maxout4": "maxout2"})], alpha=1.0)
+        return hints.strip(_fit(hints.wrap(model), images, replace(effort, student=effort.technique)))
+
     made = {
         "student alone": lambda: _fit(maxout(thin), images, effort),
-        "student, soft targets": lambda: distilled(kd),
-        "student, hints, then soft targets": lambda: distilled(first, kd),
+        "student, soft targets": lambda: taught(maxout(thin), effort.student),
+        "student, hints, then soft targets": lambda: taught(hinted(maxout(thin)), effort.student - effort.technique),
     }
     results = [result("teacher", teacher, images, folder / "fitnets")]
     for number, (name, make) in enumerate(made.items()):
@@ -206,7 +210,7 @@ def kept(path: Path, seed: int, make: Callable[[], keras.Model]) -> keras.Model:
 
 def _fit(model: keras.Model, images: LabelledImages, effort: Effort, jitter: int | None = None) -> keras.Model:
     """Trains with Adam, its rate falling to zero over the epochs of a student."""
-    compile_for(model, effort.student * -(-len(images.x_train) // effort.batch), effort.rate)
+    compile_for(model, effort.student * effort.steps(images), effort.rate)
     if jitter is None:
         model.fit(pixels(images.x_train), images.y_train, effort.batch, effort.student, verbose=0)
     else:
@@ -216,11 +220,14 @@ def _fit(model: keras.Model, images: LabelledImages, effort: Effort, jitter: int
 
 
 def result(name: str, model: keras.Model, images: LabelledImages, base: Path) -> Result:
-    """The errors of a model on the test images, and the card of its int8 file beside `base`."""
+    """The errors of a model and of its int8 file on the test images; the file and its card lie beside `base`."""
     share = accuracy(model.predict(pixels(images.x_test), batch_size=500, verbose=0), images.y_test)
-    path = base.with_name(f"{base.name}-{''.join(letter if letter.isalnum() else '-' for letter in name)}.tflite")
+    path = base.with_name(f"{base.name}-{slug(name)}.tflite")
     card = tfc.convert(model, path, representative=pixels(images.x_train[:200]), force=True)
     int8 = accuracy(np.asarray(tfc.predict(path, pixels(images.x_test))), images.y_test)
     card = replace(card, accuracy=int8, notes=[*card.notes, f"float model: {share:.4f}"])
-    card.save_beside(path)
-    return Result(name, round((1 - share) * len(images.y_test)), card)
+    return Result(name, _errors(share, images), card.save_beside(path).name, _errors(int8, images))
+
+
+def _errors(share: float, images: LabelledImages) -> int:
+    return round((1 - share) * len(images.y_test))

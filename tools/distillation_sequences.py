@@ -4,7 +4,7 @@ Which notation a date gets in the training data is chance, so a small student th
 its probability over both; the teacher's beams are of one kind.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -31,18 +31,21 @@ class Pairs:
     texts: list[tuple[str, str]]
 
 
-def pairs(count: int, seed: int) -> Pairs:
-    """Dates such as "7 march 1998" with "1998-03-07" or, in three of ten cases, "07/03/1998"."""
+def splits(seed: int, training: int = 20_000, test: int = 10_000) -> tuple[Pairs, Pairs]:
+    """Dates to train on and others to test on, such as "7 march 1998" with "1998-03-07" or, in three of ten cases,
+    "07/03/1998".
+    """
     generator = np.random.default_rng(seed)
+    days = [(year, month, day) for year in range(1900, 2100) for month in range(1, 13) for day in range(1, 29)]
+    chosen = generator.permutation(len(days))[: training + test]
+    second = (generator.random(len(chosen)) > 0.7).astype(int)
     texts = []
-    for year, month, day, kind in zip(
-        generator.integers(1900, 2100, count),
-        generator.integers(1, 13, count),
-        generator.integers(1, 29, count),
-        generator.random(count),
-        strict=True,
-    ):
-        texts.append((f"{day} {_MONTHS[month - 1]} {year}", notations(year, month, day)[int(kind > 0.7)]))
+    for (year, month, day), kind in zip((days[number] for number in chosen), second, strict=True):
+        texts.append((f"{day} {_MONTHS[month - 1]} {year}", notations(year, month, day)[kind]))
+    return _pairs(texts[:training]), _pairs(texts[training:])
+
+
+def _pairs(texts: list[tuple[str, str]]) -> Pairs:
     rows = [(_numbers(source, _SOURCE_LENGTH), _numbers(target, _LENGTH)) for source, target in texts]
     sources, targets = (np.array(side, "int32") for side in zip(*rows, strict=True))
     return Pairs(sources, targets, texts)
@@ -70,9 +73,15 @@ def seq2seq(units: int) -> keras.Model:
     return keras.Model([source, before], layers.Dense(words, name="next")(written), name=f"seq2seq{units}")
 
 
-def sequences(folder: Path, seed: int, epochs: tuple[int, int] = (20, 30), count: int = 20_000) -> list[Result]:
-    """A teacher of 128 units, and a student of 24 before and after sequence-level distillation, on 1,000 dates."""
-    data, test = pairs(count, seed), pairs(1000, seed + 1000)
+def sequences(folder: Path, seed: int, epochs: tuple[int, int] = (20, 30)) -> list[Result]:
+    """A teacher of 128 units, and a student of 24 before and after sequence-level distillation, on 10,000 new dates.
+
+    Args:
+        folder: Where models, what the teacher wrote, float32 files and cards go.
+        seed: Of the data and of all weights.
+        epochs: Of the teacher, and of each student.
+    """
+    data, test = splits(seed)
     teacher = kept(
         folder / f"dates-teacher-{seed}.keras", seed, lambda: _fit(seq2seq(128), data.targets, data, epochs[0])
     )
@@ -84,15 +93,22 @@ def sequences(folder: Path, seed: int, epochs: tuple[int, int] = (20, 30), count
         tfc.generate_targets(teacher, data.sources, path, start=_START, end=_END, length=_LENGTH, batch_size=500)
     written = tfc.SequenceTargets.load(path).targets
     after = kept(folder / f"dates-after-{seed}.keras", seed + 1, lambda: _fit(seq2seq(24), written, data, epochs[1]))
-    measured = [
-        ("teacher, beam 5", teacher, 5),
-        ("student before, greedy", before, 1),
-        ("student before, beam 5", before, 5),
-        ("student after, greedy", after, 1),
-        ("student after, beam 5", after, 5),
+    return [
+        *_results("teacher", teacher, test, folder / f"dates-teacher-{seed}.tflite", beams=(5,)),
+        *_results("student before", before, test, folder / f"dates-before-{seed}.tflite", beams=(1, 5)),
+        *_results("student after", after, test, folder / f"dates-after-{seed}.tflite", beams=(1, 5)),
     ]
-    # As errors of 10,000, like those of the other experiments.
-    return [Result(name, 10 * _errors(model, test, beams)) for name, model, beams in measured]
+
+
+def _results(name: str, model: keras.Model, test: Pairs, path: Path, beams: tuple[int, ...]) -> list[Result]:
+    """The errors of a model with each number of beams; the card is that of its float32 file."""
+    errors = {("greedy" if number == 1 else f"beam {number}"): _errors(model, test, number) for number in beams}
+    card = tfc.convert(model, path, mode="float32", force=True)
+    said = ", ".join(f"{count} ({search})" for search, count in errors.items())
+    note = f"Dates of {len(test.texts):,} that the Keras model answers in neither notation: {said}"
+    accuracy = 1 - next(iter(errors.values())) / len(test.texts)
+    written = replace(card, accuracy=accuracy, notes=[*card.notes, note]).save_beside(path)
+    return [Result(f"{name}, {search}", count, written.name) for search, count in errors.items()]
 
 
 def _fit(model: keras.Model, targets: np.ndarray, data: Pairs, epochs: int) -> keras.Model:

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tfcompress as tfc
-from tools import distillation_images
-from tools.bench_distillation import table
+from tools import distillation_images, distillation_sequences
+from tools.bench_distillation import lines_of, measured
 from tools.datasets import LabelledImages
 from tools.distillation_images import Effort, Jittered, Result, apprentice, fitnets, hinton
+from tools.distillation_sequences import sequences, splits
 
 
 def _images(count: int = 256) -> LabelledImages:
@@ -28,11 +28,11 @@ def test_an_experiment_writes_a_card_for_each_network_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(distillation_images, "load", lambda dataset: _images())
-    results = experiment(tmp_path, 0, Effort(1, 1, 1))
+    results = experiment(tmp_path, 0, Effort(1, 2, 1))
     assert len(results) == networks
     assert len(list(tmp_path.glob("*.card.json"))) == networks
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.keras")}
-    again = experiment(tmp_path, 0, Effort(1, 1, 1))
+    again = experiment(tmp_path, 0, Effort(1, 2, 1))
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.keras")} == made
     assert [one.errors for one in again[:-2]] == [one.errors for one in results[:-2]]
 
@@ -48,9 +48,36 @@ def test_jitter_moves_each_image_by_up_to_two_pixels() -> None:
     assert len({tuple(place) for place in places[:, 1:].tolist()}) > 1
 
 
-def test_the_table_has_means_and_ranges() -> None:
-    card = tfc.Card(model={"name": "m", "sha256": "0"}, size_bytes=1, accuracy=0.98)
-    text = table({"hinton": [[Result("teacher", 60, card)], [Result("teacher", 70, card)]]})
-    assert "65.0" in text
-    assert "60 to 70" in text
-    assert "200.0" in text
+def test_the_table_has_means_ranges_and_what_was_asked() -> None:
+    seeds = [[Result("teacher", 60, "a.card.json", 200)], [Result("teacher", 70, "b.card.json", 220)]]
+    _, line = lines_of({"hinton": seeds})
+    assert line == ("hinton", "teacher", "65.0", "60 to 70", "2", "at most 75", "67", "210.0")
+
+
+def test_what_was_measured_is_read_again_and_not_measured(tmp_path: Path) -> None:
+    made = []
+
+    def experiment(folder: Path, seed: int) -> list[Result]:
+        made.append(seed)
+        return [Result("teacher", 60 + seed, "a.card.json")]
+
+    first = [measured("hinton", experiment, tmp_path, seed) for seed in (0, 1)]
+    assert [measured("hinton", experiment, tmp_path, seed) for seed in (0, 1)] == first
+    assert made == [0, 1]
+
+
+def test_no_date_is_both_trained_and_tested_on() -> None:
+    training, test = splits(0, training=3000, test=2000)
+    sources = [{source for source, _ in part.texts} for part in (training, test)]
+    assert [len(part) for part in sources] == [3000, 2000]
+    assert not sources[0] & sources[1]
+    assert splits(0, 3000, 2000)[1].texts == test.texts
+    assert splits(1, 3000, 2000)[1].texts != test.texts
+
+
+@pytest.mark.slow
+def test_sequences_are_measured_with_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distillation_sequences, "splits", lambda seed: splits(seed, 500, 500))
+    results = sequences(tmp_path, 0, (1, 1))
+    assert [one.name for one in results][1:3] == ["student before, greedy", "student before, beam 5"]
+    assert all((tmp_path / one.card).exists() for one in results)
