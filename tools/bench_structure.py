@@ -52,11 +52,14 @@ def channel_pruning_rows(folder: Path) -> list[Row]:
         }
         found += [_half(name, network, step) for name, step in pruned.items()]
     taylor = _by_taylor(RESIDUAL.dataset, folder)
+    # One teacher for all seeds: the float model of the first, which the first outcome trains.
+    taught = tfc.Distillation(float_model(RESIDUAL, 0, folder), [tfc.SoftTargets(temperature=4.0)], alpha=0.7)
     return [
         *found,
         _half("by lot, six epochs", RESIDUAL_LONGER, _BY_LOT),
         _half("Taylor, six epochs", RESIDUAL_LONGER, taylor),
         _half("Taylor, three rounds", RESIDUAL, *taylor.in_rounds(3)),
+        _half("Taylor, then taught by the float model", replace(RESIDUAL, epochs_of_a_step=3), taylor, taught),
     ]
 
 
@@ -92,10 +95,15 @@ class Outcome:
     card: tfc.Card
 
 
+def float_model(network: Network, seed: int, folder: Path) -> Path:
+    """Where the float model of a seed is kept."""
+    return folder / f"{slug(network.name)}-{seed}.keras"
+
+
 def outcome(row: Row, images: LabelledImages, seed: int, folder: Path) -> Outcome:
     """Trains the row, converts both models, and tests and measures the files."""
     network = row.network
-    original = trained(network, images, seed, folder / f"{slug(network.name)}-{seed}.keras")
+    original = trained(network, images, seed, float_model(network, seed, folder))
     base = folder / f"{slug(network.name)}-{slug(row.name)}-{seed}"
 
     def fit(wrapped: keras.Model, callbacks: list[keras.callbacks.Callback]) -> None:
