@@ -2,9 +2,12 @@ from math import log
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from tfcompress.transforms.vbmf import free_energy, noise_variance, threshold, vbmf_rank
+from tfcompress.transforms.decompositions import singular_values
+from tfcompress.transforms.vbmf import free_energy, live_shape, noise_variance, threshold, vbmf_rank
 
 
 def noisy(shape: tuple[int, int], rank: int, noise: float, seed: int = 0) -> np.ndarray:
@@ -14,7 +17,7 @@ def noisy(shape: tuple[int, int], rank: int, noise: float, seed: int = 0) -> np.
 
 
 def found(matrix: np.ndarray) -> int:
-    return vbmf_rank(np.linalg.svd(matrix, compute_uv=False), matrix.shape)
+    return vbmf_rank(singular_values(matrix), matrix.shape)
 
 
 @pytest.mark.parametrize("shape", [(20, 40), (50, 50), (64, 300), (100, 30), (8, 400)], ids=str)
@@ -29,9 +32,30 @@ def test_the_rank_does_not_depend_on_the_scale_or_on_which_side_is_longer() -> N
     assert found(matrix) == found(matrix.T) == found(1e-6 * matrix) == found(1e6 * matrix) == 4
 
 
-def test_a_matrix_without_noise_keeps_all_it_has() -> None:
-    assert found(noisy((20, 40), 3, 0.0)) == 3
-    assert found(np.zeros((4, 5))) == 0
+@pytest.mark.parametrize("shape", [(20, 40), (50, 50), (64, 576), (100, 30)], ids=str)
+@pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-6, 1e-5, 1e-3])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rounding_and_hardly_any_noise_hide_no_exact_rank(shape: tuple[int, int], noise: float, dtype: str) -> None:
+    ranks = [1, 2, 3, min(shape) // 3]
+    assert [found(noisy(shape, rank, noise).astype(dtype)) for rank in ranks] == ranks
+    assert found(np.zeros(shape, dtype)) == 0
+
+
+@given(dead=st.integers(0, 5), seed=st.integers(0, 9), scale=st.sampled_from([0.0, 1e-9]))
+@settings(max_examples=20, deadline=None)
+def test_a_matrix_that_lacks_a_few_ranks_is_not_one_without_noise(dead: int, seed: int, scale: float) -> None:
+    matrix = noisy((64, 200), 3, 0.3, seed)
+    matrix[:dead] *= scale
+    assert found(matrix) == 3
+
+
+def test_rows_and_columns_of_dead_filters_are_not_counted() -> None:
+    matrix = noisy((64, 200), 3, 0.3)
+    matrix[::2] *= 1e-8
+    matrix[:, 150:] = 0
+    assert live_shape(matrix) == live_shape(matrix.T)[::-1] == (32, 150)
+    assert live_shape(np.zeros((2, 3))) == (0, 0)
+    np.testing.assert_allclose(singular_values(matrix)[:32], singular_values(matrix[1::2, :150]), rtol=1e-6)
 
 
 def test_the_variance_of_the_noise_is_found() -> None:

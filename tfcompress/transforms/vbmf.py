@@ -3,6 +3,8 @@
 import numpy as np
 
 _GRID, _ROUNDS = 64, 3
+_NEGLIGIBLE = 1e-6
+"""Of the largest: below it lie the rounding of float32 weights, and of singular values that a Gram matrix gave."""
 
 
 def vbmf_rank(singular_values: np.ndarray, shape: tuple[int, int]) -> int:
@@ -24,7 +26,8 @@ def vbmf_rank(singular_values: np.ndarray, shape: tuple[int, int]) -> int:
         shape: Of the matrix.
 
     Returns:
-        The rank, from 0 to L; L where there is no noise, since all components are then exact.
+        The rank, from 0 to L / (1 + a): of more components than that, no model of this kind can tell noise. What is
+        negligible against the largest singular value is noise too, so that a matrix without any keeps its exact rank.
 
     Example:
         >>> generator = np.random.default_rng(0)
@@ -39,11 +42,23 @@ def vbmf_rank(singular_values: np.ndarray, shape: tuple[int, int]) -> int:
     """
     short, long = min(shape), max(shape)
     values = np.sort(np.asarray(singular_values, "float64"))[::-1]
-    # Rounding of the singular values themselves is no signal.
-    values = values[values > values[:1].sum() * long * np.finfo("float64").eps]
-    if len(values) < short:
-        return len(values)  # an exactly low-rank matrix: no noise is left over
+    if not values.any():
+        return 0
+    values = np.maximum(values, _NEGLIGIBLE * values[0])
     return int((values**2 > long * noise_variance(values, short, long) * threshold(short / long)).sum())
+
+
+def live_shape(matrix: np.ndarray) -> tuple[int, int]:
+    """How many rows and columns of a matrix are not negligible: those of dead filters hold neither signal nor noise.
+
+    Without them the matrix has the same singular values, less as many zeros as it then is smaller.
+
+    Example:
+        >>> live_shape(np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 0.0]]))
+        (1, 2)
+    """
+    rows, columns = np.linalg.norm(matrix, axis=1), np.linalg.norm(matrix, axis=0)
+    return int((rows > _NEGLIGIBLE * rows.max()).sum()), int((columns > _NEGLIGIBLE * columns.max()).sum())
 
 
 def threshold(ratio: float) -> float:
