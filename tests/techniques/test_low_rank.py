@@ -172,6 +172,35 @@ def test_the_costs_of_a_plan_are_those_of_the_profile() -> None:
         assert all(one.after.macs <= 0.4 * one.before.macs for one in plan.layers)
 
 
+def test_a_cp_has_one_rank_which_may_be_above_in_and_out() -> None:
+    model = one_layer(L.Conv2D(24, 3, padding="same", name="conv"), (8, 8, 16))
+    for technique in (
+        tfc.LowRank(ranks=40, convolution="CP"),
+        tfc.LowRank(convolution="CP", layers={"conv": [40]}),
+    ):
+        plan = technique.plan(model)
+        assert plan.layers[0].ranks == (40,)
+        assert plan.layers[0].after.weights == 40 * (16 + 3 + 3 + 24)
+    assert tfc.LowRank(ranks={"type": "Ratio", "ratio": 0.8}, convolution="CP").plan(model).layers[0].ranks == (60,)
+
+
+@pytest.mark.parametrize("convolution", ["Tucker2", "SpatialSVD", "SVD"])
+def test_energy_is_what_the_kernel_keeps(convolution: str) -> None:
+    noise = np.random.default_rng(0).normal(size=(3, 3, 16, 24))
+    model = one_layer(L.Conv2D(24, 3, name="conv"), (8, 8, 16), separable_kernel(3, 3, 16, 24, terms=3) + noise)
+    (layer,) = tfc.LowRank(energy=0.8, convolution=convolution).plan(model).layers
+    assert 0.15 < layer.error**2 <= 0.2 + 1e-6
+
+
+def test_a_dead_filter_does_not_change_the_rank_by_vbmf() -> None:
+    generator = np.random.default_rng(0)
+    kernel = separable_kernel(3, 3, 16, 24, terms=3) + 0.2 * generator.normal(size=(3, 3, 16, 24))
+    kernel[..., 7] = 0
+    kernel[:, :, 3] = 0
+    model = one_layer(L.Conv2D(24, 3, name="conv"), (8, 8, 16), kernel)
+    assert tfc.LowRank(ranks="VBMF").plan(model).layers[0].ranks == (3, 3)
+
+
 def test_frozen_layers_stay_frozen_and_precision_stays() -> None:
     model = one_layer(L.Dense(12, name="hidden", dtype="mixed_bfloat16", trainable=False), (16,))
     smaller = tfc.LowRank(ranks=2).wrap(model)
@@ -210,8 +239,13 @@ def test_only_what_goes_together_is_accepted() -> None:
 
 def test_errors_name_the_layer() -> None:
     model = one_layer(L.Dense(12, name="hidden"), (16,))
-    with pytest.raises(RecipeError, match="Layer 'hidden' has the full rank 12, and 13 is asked for"):
+    with pytest.raises(RecipeError, match="Layer 'hidden' cannot have the rank 13: its full rank is 12"):
         tfc.LowRank(ranks=13).wrap(model)
+    with pytest.raises(RecipeError, match=r"LowRank: layers, 'hid\*': A rank must be a whole number from 1, not 0"):
+        tfc.LowRank(layers={"hid*": 0})
+    train = {"type": "TensorTrain", "inputs": [4, 2, 2], "outputs": [3, 2, 2]}
+    with pytest.raises(RecipeError, match=r"Layer 'hidden' cannot have the rank 5, 1: .* its ranks can be 4, 1 at"):
+        tfc.LowRank(dense=train, layers={"hidden": [5, 1]}).wrap(model)
     with pytest.raises(RecipeError, match=r"LowRank: 'hiden' matches no layer .* Did you mean 'hidden'"):
         tfc.LowRank(layers={"hiden": 3}).wrap(model)
     model.layers[-1].kernel.assign(np.full((16, 12), np.nan))

@@ -29,6 +29,41 @@ def test_with_full_ranks_a_train_is_exact(window: tuple[int, int], channels: int
     assert 0.05 < error(train, kernel, [1] * len(full)) < 1
 
 
+MODES = st.lists(st.integers(1, 4), min_size=3, max_size=3)
+
+
+@given(
+    window=st.sampled_from([(1, 1), (2, 3)]),
+    inputs=MODES,
+    outputs=MODES,
+    wanted=st.lists(st.integers(1, 40), min_size=3, max_size=3),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_ranks_are_cut_to_the_largest_that_chain(
+    window: tuple[int, int], inputs: list[int], outputs: list[int], wanted: list[int], seed: int
+) -> None:
+    kernel = np.random.default_rng(seed).normal(size=(*window, prod(inputs), prod(outputs)))
+    train = TensorTrain(inputs=inputs, outputs=outputs)
+    full = train.full(kernel.shape)
+    assert full == tuple(min(matrix.shape) for matrix in train.matrices(kernel))
+    asked = wanted[: len(full)]
+    ranks = train.chained(kernel.shape, asked)
+    assert train.chained(kernel.shape, ranks) == ranks
+    assert all(1 <= rank <= min(most, one) for rank, most, one in zip(ranks, full, asked, strict=True))
+    assert error(train, kernel, list(ranks)) <= 1 + 1e-9
+    # The interface ranks of random cores with the ranks asked for: no train of those ranks can have larger ones.
+    sizes = [*([prod(window)] if window != (1, 1) else []), *(m * n for m, n in zip(inputs, outputs, strict=True))]
+    edges, generator = [1, *asked, 1], np.random.default_rng(seed + 100)
+    tensor = np.ones((1, 1))
+    for k, size in enumerate(sizes):
+        tensor = np.tensordot(tensor, generator.normal(size=(edges[k], size, edges[k + 1])), axes=1).reshape(
+            -1, edges[k + 1]
+        )
+    cuts = [prod(sizes[:cut]) for cut in range(1, len(sizes))]
+    assert ranks == tuple(int(np.linalg.matrix_rank(tensor.reshape(cut, -1), rtol=1e-10)) for cut in cuts)
+
+
 def test_a_kronecker_product_is_a_train_of_rank_one() -> None:
     generator = np.random.default_rng(0)
     kernel = np.kron(generator.normal(size=(4, 3)), generator.normal(size=(5, 2)))[None, None]

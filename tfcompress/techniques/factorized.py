@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tfcompress.models.graph import LayerCall
-from tfcompress.transforms.stages import Shape, Sizes, Stage
+from tfcompress.transforms.stages import Sizes, Stage
 
 _ENDINGS = ("core", "factor", "flat", "joined", "low_rank", "moved", "scale", "sparse", "split", "sum", "window")
 """With which the names of layers inside a chain go on."""
@@ -193,9 +193,3 @@ def _shape(source: keras.Layer, channels: int) -> tuple[int | None, ...]:
     if rank and source.data_format == "channels_first":
         return (None, channels, *([None] * rank))
     return (None, *([None] * rank), channels)
-
-
-def shape_of(kernel: np.ndarray) -> Shape:
-    """The shape of a kernel, for the type checker."""
-    height, width, channels, filters = kernel.shape
-    return height, width, channels, filters

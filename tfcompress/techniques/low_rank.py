@@ -39,8 +39,8 @@ class LowRank(Sampling):
     afterwards, with a small learning rate.
 
     Args:
-        energy: The share of the sum of squared singular values that each layer keeps, in (0, 1); 0.9 where nothing else
-            says how ranks are chosen. Short for `ranks=Energy(energy)`.
+        energy: The share of its energy, the sum of squares, that each kernel keeps at least, in (0, 1); 0.9 where
+            nothing else says how ranks are chosen. Short for `ranks=Energy(energy)`, which says what holds for `CP`.
         macs: The share of the whole model's MACs to keep at most, in (0, 1). Short for `ranks=Budget(macs)`.
         ranks: How ranks are chosen: `Energy(energy)`, `VBMF()` (what is more than noise), `Ratio(ratio)` (a share of
             each layer's cost), `Budget(macs)`, `Fixed(rank)`; its name, its table, or a rank for all.
@@ -184,7 +184,10 @@ def _setting(pattern: str, value: Any) -> Factorization | RankChoice:
     name = value.get("type") if isinstance(value, Mapping) else value
     if isinstance(value, Factorization) or (isinstance(name, str) and name in FACTORIZATIONS):
         return make_factorization(value)
-    choice = make_rank_choice(value)
+    try:
+        choice = make_rank_choice(value)
+    except RecipeError as error:
+        raise RecipeError(f"LowRank: layers, {pattern!r}: {error}") from error
     if isinstance(choice, Budget):
         raise RecipeError(f"LowRank: layers, {pattern!r}: Budget is for the whole model. Give it as `ranks`.")
     return choice

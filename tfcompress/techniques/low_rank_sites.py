@@ -10,15 +10,15 @@ import numpy as np
 from tfcompress.models.graph import graph_of, trace
 from tfcompress.models.profile import profile
 from tfcompress.models.surgery import layers_of
-from tfcompress.techniques.factorized import Chain, free_base, kernel_of, layers_for, refusal, shape_of, sizes_of
+from tfcompress.techniques.factorized import Chain, free_base, kernel_of, layers_for, refusal, sizes_of
 from tfcompress.techniques.kernels import kernels_of
 from tfcompress.techniques.layer_patterns import LayerSettings
 from tfcompress.techniques.low_rank_plan import ASKED
 from tfcompress.techniques.tensor_train_layers import misfit, tensor_train_layers
 from tfcompress.transforms.factorizations import CP, SVD, Factorization
 from tfcompress.transforms.rank_budget import Budget
-from tfcompress.transforms.ranks import Candidate, RankChoice, Ranks
-from tfcompress.transforms.stages import Cost, Shape, Sizes, Stage, cost
+from tfcompress.transforms.ranks import Candidate, RankChoice
+from tfcompress.transforms.stages import Cost, Ranks, Shape, Sizes, Stage, cost, shape_of
 from tfcompress.transforms.tensor_train import TensorTrain
 
 
@@ -77,7 +77,7 @@ class Site:
     @property
     def candidate(self) -> Candidate:
         """The layer as the choice of ranks sees it."""
-        return Candidate(self.layer.name, self.factorization.matrices(self.kernel), self.cost, self.original)
+        return Candidate(self.layer.name, self.kernel, self.factorization, self.cost, self.original)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,9 @@ def unfolding(kernel: np.ndarray, axis: int) -> np.ndarray:
     return np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
 
 
-def tucker2(kernel: np.ndarray, inner: int, outer: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def tucker2(
+    kernel: np.ndarray, inner: int, outer: int, rounds: int = _TUCKER_ROUNDS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Higher-order orthogonal iteration over the two channel axes of a kernel.
 
     Own code, as tensorly 0.10 makes a full SVD of each unfolding in every round, also where told to use another method:
@@ -67,6 +69,7 @@ def tucker2(kernel: np.ndarray, inner: int, outer: int) -> tuple[np.ndarray, np.
         kernel: (height, width, in, out).
         inner: How many directions of the input channels to keep.
         outer: How many of the output channels.
+        rounds: At most; with none it is the projection on the leading singular vectors of both unfoldings.
 
     Returns:
         U (in, inner) with orthonormal columns, the core (height, width, inner, outer), and V (out, outer) with
@@ -84,8 +87,9 @@ def tucker2(kernel: np.ndarray, inner: int, outer: int) -> tuple[np.ndarray, np.
     """
     kernel = kernel.astype("float64")
     before, after = _leading(unfolding(kernel, 2), inner), _leading(unfolding(kernel, 3), outer)
-    energy = 0.0
-    for _ in range(_TUCKER_ROUNDS):
+    core = np.einsum("hwst,sa->hwat", kernel, before, optimize=True) @ after
+    energy = float((core**2).sum())
+    for _ in range(rounds):
         before = _nearer(before, unfolding(kernel @ after, 2))
         fewer_inputs = np.einsum("hwst,sa->hwat", kernel, before, optimize=True)
         after = _nearer(after, unfolding(fewer_inputs, 3))

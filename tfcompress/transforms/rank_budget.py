@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfcompress.errors import RecipeError
-from tfcompress.transforms.ranks import Candidate, RankChoice, Ranks, check_share
+from tfcompress.transforms.ranks import Candidate, RankChoice, check_share
+from tfcompress.transforms.stages import Ranks
 
 _STEPS = 60
 """Of the grid of energies from which a budget chooses; half the steps of its search for a price."""

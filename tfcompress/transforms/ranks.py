@@ -10,12 +10,13 @@ import numpy as np
 
 from tfcompress.errors import RecipeError
 from tfcompress.transforms.decompositions import singular_values
-from tfcompress.transforms.stages import Cost
-from tfcompress.transforms.vbmf import vbmf_rank
+from tfcompress.transforms.factorizations import Factorization
+from tfcompress.transforms.stages import Cost, Ranks, shape_of
+from tfcompress.transforms.vbmf import live_shape, vbmf_rank
 
-Ranks = tuple[int, ...]
-_STEPS = 60
+_STEPS, _ENERGY_STEPS = 60, 12
 """Of a bisection."""
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -24,36 +25,62 @@ class Candidate:
 
     Attributes:
         name: Of the layer, for errors.
-        matrices: Those whose ranks are to be chosen.
+        kernel: (height, width, in, out).
+        factorization: What it would become.
         cost: What the factorized layer costs with given ranks.
         original: What the layer costs now.
     """
 
     name: str
-    matrices: tuple[np.ndarray, ...]
+    kernel: np.ndarray
+    factorization: Factorization
     cost: Callable[[Ranks], Cost]
     original: Cost
 
     @property
     def full(self) -> Ranks:
-        """The full rank of each matrix."""
-        return tuple(min(matrix.shape) for matrix in self.matrices)
+        """The full ranks."""
+        return self.factorization.full(shape_of(self.kernel))
+
+    @cached_property
+    def matrices(self) -> tuple[np.ndarray, ...]:
+        """Those whose singular values say which ranks the kernel needs."""
+        return self.factorization.matrices(self.kernel)
 
     @cached_property
     def singular_values(self) -> tuple[np.ndarray, ...]:
         """Those of each matrix, the largest first."""
         return tuple(singular_values(matrix) for matrix in self.matrices)
 
-    def with_energy(self, energy: float) -> Ranks:
-        """For each matrix the smallest rank with this share of its energy."""
-        return tuple(energy_rank(values, energy) for values in self.singular_values)
+    @cached_property
+    def lost(self) -> Callable[[Ranks], float]:
+        """The share of the kernel's energy that ranks leave out, as `Factorization.lost` knows it."""
+        return self.factorization.lost(self.kernel, self.singular_values)
 
-    def lost(self, ranks: Ranks) -> float:
-        """The largest share of a matrix's energy that these ranks leave out; the kernel loses at least this."""
-        return max(
-            float((values[rank:] ** 2).sum() / (values**2).sum())
-            for values, rank in zip(self.singular_values, ranks, strict=True)
-        )
+    def chained(self, ranks: Sequence[int]) -> Ranks:
+        """The largest ranks, at most these, that a chain can have."""
+        return self.factorization.chained(shape_of(self.kernel), ranks)
+
+    def from_matrices(self, found: Sequence[int]) -> Ranks:
+        """The ranks of the chain where each matrix is to have one of these."""
+        return self.chained(self.factorization.from_matrices(found))
+
+    def with_energy(self, energy: float) -> Ranks:
+        """Small ranks with which the kernel keeps this share of its energy.
+
+        Each matrix may leave out the same share, the largest with which all of them together leave out no more.
+        """
+
+        def ranks(left_out: float) -> Ranks:
+            return self.from_matrices([energy_rank(values, 1 - left_out) for values in self.singular_values])
+
+        low, high = 0.0, 1 - energy
+        if self.lost(ranks(high)) <= high + _ROUNDING:
+            return ranks(high)
+        for _ in range(_ENERGY_STEPS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.lost(ranks(middle)) <= 1 - energy + _ROUNDING else (low, middle)
+        return ranks(low)
 
 
 class RankChoice(ABC):
@@ -86,13 +113,14 @@ class RankChoice(ABC):
 class Fixed(RankChoice):
     """Given ranks.
 
-    Where they are for all layers, those with a smaller full rank are left alone.
+    Where they are for all layers, those that cannot have them are left alone.
 
     Args:
-        rank: A number for all matrices of a layer, cut to the full rank of those that have less; or one for each.
+        rank: A number for all ranks of a layer, cut to the full rank where that is less; or one for each of its ranks.
 
     Raises:
-        RecipeError: A rank is below 1; for a layer by its name, or for all of them, above the full rank.
+        RecipeError: A rank is below 1; for a layer by its name, or for all of them, above the full rank, or more than
+            the ranks beside it allow.
     """
 
     rank: int | Sequence[int]
@@ -106,40 +134,51 @@ class Fixed(RankChoice):
 
     def ranks(self, candidate: Candidate) -> Ranks:
         """The ranks as given."""
-        full = candidate.full
-        if self._above(candidate):
+        if reason := self._misfit(candidate):
             raise RecipeError(
-                f"Layer '{candidate.name}' has the full rank {_text(full)}, and {_text(self.rank)} is asked for. Give "
-                "a smaller rank, in `layers` for this layer alone, or leave the layer out with `skip`."
+                f"Layer '{candidate.name}' cannot have the rank {_text(self.rank)}: {reason}. Give a smaller rank, in "
+                "`layers` for this layer alone, or leave the layer out with `skip`."
             )
-        if isinstance(self.rank, int):
-            return tuple(min(self.rank, most) for most in full)
-        return tuple(self.rank)
+        return self._of(candidate)
 
     def of_all(self, candidates: Mapping[int, Candidate], macs: int, elsewhere: int) -> dict[int, Ranks]:
         """The ranks as given, for the layers that can have them."""
-        fitting = {key: candidate for key, candidate in candidates.items() if not self._above(candidate)}
+        fitting = {key: candidate for key, candidate in candidates.items() if not self._misfit(candidate)}
         # Where no layer can, the rank is a mistake: the first one says so.
         return {key: self.ranks(candidate) for key, candidate in (fitting or candidates).items()}
 
     def why_left(self, candidate: Candidate) -> str:
-        """Names the full rank."""
-        return f"its full rank is {_text(candidate.full)}"
+        """Names the full rank, or the ranks that the layer could have."""
+        return self._misfit(candidate) or super().why_left(candidate)
 
-    def _above(self, candidate: Candidate) -> bool:
+    def _of(self, candidate: Candidate) -> Ranks:
+        full = candidate.full
+        return tuple(min(self.rank, most) for most in full) if isinstance(self.rank, int) else tuple(self.rank)
+
+    def _misfit(self, candidate: Candidate) -> str | None:
+        """Why a layer cannot have these ranks, or None."""
         full = candidate.full
         if isinstance(self.rank, int):
-            return self.rank > max(full)
+            return f"its full rank is {_text(full)}" if self.rank > max(full) else None
         if len(self.rank) != len(full):
             raise RecipeError(
-                f"Layer '{candidate.name}' has {len(full)} ranks, and {len(self.rank)} are given: {list(self.rank)}."
+                f"Layer '{candidate.name}' has {_count(len(full))}, and {_count(len(self.rank))} "
+                f"{'is' if len(self.rank) == 1 else 'are'} given: {list(self.rank)}."
             )
-        return any(rank > most for rank, most in zip(self.rank, full, strict=True))
+        if any(rank > most for rank, most in zip(self.rank, full, strict=True)):
+            return f"its full rank is {_text(full)}"
+        if (most := candidate.chained(self.rank)) != tuple(self.rank):
+            return f"beside each other its ranks can be {_text(most)} at most"
+        return None
 
 
 @dataclass(frozen=True)
 class Energy(RankChoice):
-    """The smallest ranks with a share of the energy: sum of the r largest s^2 >= energy * sum of all s^2.
+    """Small ranks with which a kernel keeps a share of its energy: ||K - K'||^2 <= (1 - energy) ||K||^2.
+
+    For one matrix, sum of the r largest s^2 >= energy * sum of all s^2. Where there are several, each leaves out the
+    same share, so little that the kernel keeps its own. A CP has no such rule: there each of its unfoldings keeps the
+    share, which no smaller rank can, and the kernel keeps less; the plan shows its error.
 
     Args:
         energy: The share, in (0, 1).
@@ -155,13 +194,15 @@ class Energy(RankChoice):
         check_share("energy", self.energy)
 
     def ranks(self, candidate: Candidate) -> Ranks:
-        """By each matrix's singular values."""
+        """By the singular values."""
         return candidate.with_energy(self.energy)
 
 
 @dataclass(frozen=True)
 class VBMF(RankChoice):
     """The rank of the signal, if the kernel is signal plus noise: r = R + weaken (full rank - R), R of `vbmf_rank`.
+
+    Dead filters count for neither.
 
     Small kernels, such as the first and the last of a network, are often taken for all noise, and R is 1: leave those
     out with `skip`, or weaken the choice.
@@ -181,10 +222,13 @@ class VBMF(RankChoice):
             raise RecipeError(f"VBMF: weaken must be a share in [0, 1), not {self.weaken!r}.")
 
     def ranks(self, candidate: Candidate) -> Ranks:
-        """By each matrix's singular values."""
-        pairs = zip(candidate.singular_values, candidate.matrices, strict=True)
-        signal = [max(1, vbmf_rank(values, matrix.shape)) for values, matrix in pairs]
-        return tuple(rank + int(self.weaken * (full - rank)) for rank, full in zip(signal, candidate.full, strict=True))
+        """By each matrix's singular values, without the rows and columns of dead filters."""
+        found = []
+        for values, matrix in zip(candidate.singular_values, candidate.matrices, strict=True):
+            live = live_shape(matrix)
+            signal = max(1, vbmf_rank(values[: min(live)], live))
+            found.append(signal + int(self.weaken * (min(live) - signal)))
+        return candidate.from_matrices(found)
 
 
 @dataclass(frozen=True)
@@ -205,7 +249,7 @@ class Ratio(RankChoice):
         most = Cost(int(self.ratio * candidate.original.macs), int(self.ratio * candidate.original.weights))
 
         def scaled(share: float) -> Ranks:
-            return tuple(max(1, int(share * full)) for full in candidate.full)
+            return candidate.chained([max(1, int(share * full)) for full in candidate.full])
 
         low, high = 0.0, 1.0
         for _ in range(_STEPS):
@@ -230,3 +274,7 @@ def check_share(what: str, value: Any) -> None:
 
 def _text(ranks: int | Sequence[int]) -> str:
     return str(ranks) if isinstance(ranks, int) else ", ".join(map(str, ranks))
+
+
+def _count(number: int) -> str:
+    return f"{number} rank{'s' if number > 1 else ''}"

@@ -8,6 +8,8 @@ import numpy as np
 
 Shape = tuple[int, int, int, int]
 """Of a kernel: (height, width, in, out). A dense layer is a convolution of 1 x 1 on a single position."""
+Ranks = tuple[int, ...]
+"""Of a chain: how many channels there are between its layers."""
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,9 @@ def composed(stages: Sequence[Stage], factors: Sequence[np.ndarray]) -> np.ndarr
         tall, high, wide, broad, channels, filters = product.shape
         kernel = product.reshape(tall * high, wide * broad, channels, filters)
     return kernel
+
+
+def shape_of(kernel: np.ndarray) -> Shape:
+    """The shape of a kernel, for the type checker."""
+    height, width, channels, filters = kernel.shape
+    return height, width, channels, filters

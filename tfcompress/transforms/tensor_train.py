@@ -9,7 +9,7 @@ import numpy as np
 from tfcompress.errors import RecipeError
 from tfcompress.transforms.decompositions import tensorly
 from tfcompress.transforms.factorizations import Factorization
-from tfcompress.transforms.stages import Shape, Stage
+from tfcompress.transforms.stages import Ranks, Shape, Stage, shape_of
 
 Modes = tuple[int, ...]
 
@@ -76,6 +76,21 @@ class TensorTrain(Factorization):
                 return f"its {size} {what} do not split into {self.axes} axes"
         return None
 
+    def full(self, shape: Shape) -> Ranks:
+        """The smaller side of each unfolding."""
+        sizes = self._sizes(shape)
+        return tuple(min(prod(sizes[:cut]), prod(sizes[cut:])) for cut in range(1, len(sizes)))
+
+    def chained(self, shape: Shape, ranks: Sequence[int]) -> Ranks:
+        """A core (r, size, r') has full rank where r <= size r' and r' <= r size; so no rank exceeds these."""
+        sizes = self._sizes(shape)
+        found = [min(rank, most) for rank, most in zip(ranks, self.full(shape), strict=True)]
+        for k in range(1, len(found)):
+            found[k] = min(found[k], found[k - 1] * sizes[k])
+        for k in range(len(found) - 1, 0, -1):
+            found[k - 1] = min(found[k - 1], found[k] * sizes[k])
+        return tuple(found)
+
     def matrices(self, kernel: np.ndarray) -> tuple[np.ndarray, ...]:
         """The unfoldings between any two cores."""
         tensor = self._tensor(kernel)
@@ -98,7 +113,7 @@ class TensorTrain(Factorization):
     def factors(self, kernel: np.ndarray, ranks: Sequence[int]) -> list[np.ndarray]:
         """The cores by successive truncated SVDs, each as the matrix (r_k m_k) x (n_k r_(k+1)), and scales of one."""
         cores = tensorly().tensor_train(self._tensor(kernel).astype("float64"), rank=[1, *ranks, 1])
-        stages, shapes = self.stages(_shape(kernel), ranks), zip(*self.modes(_shape(kernel)), strict=True)
+        stages, shapes = self.stages(shape_of(kernel), ranks), zip(*self.modes(shape_of(kernel)), strict=True)
         window, cores = (cores[:1], cores[1:]) if prod(kernel.shape[:2]) > 1 else ([], cores)
         split_cores = [
             core.reshape(core.shape[0], rows, columns, core.shape[2])
@@ -124,12 +139,16 @@ class TensorTrain(Factorization):
 
     def _tensor(self, kernel: np.ndarray) -> np.ndarray:
         """The kernel with an axis for its window, where it has one, and one for each pair (m_k, n_k)."""
-        inputs, outputs = self.modes(_shape(kernel))
-        window = prod(kernel.shape[:2])
-        split_up = kernel.reshape(window, *inputs, *outputs)
+        inputs, outputs = self.modes(shape_of(kernel))
+        split_up = kernel.reshape(prod(kernel.shape[:2]), *inputs, *outputs)
         pairs = [axis for k in range(self.axes) for axis in (1 + k, 1 + self.axes + k)]
-        sizes = [m * n for m, n in zip(inputs, outputs, strict=True)]
-        return split_up.transpose(0, *pairs).reshape(*([window] if window > 1 else []), *sizes)
+        return split_up.transpose(0, *pairs).reshape(self._sizes(shape_of(kernel)))
+
+    def _sizes(self, shape: Shape) -> tuple[int, ...]:
+        """Those of the axes of the tensor, one for each core."""
+        window = prod(shape[:2])
+        pairs = [m * n for m, n in zip(*self.modes(shape), strict=True)]
+        return (window, *pairs) if window > 1 else tuple(pairs)
 
 
 def split(size: int, count: int) -> Modes:
@@ -150,8 +169,3 @@ def _balanced(factors: Sequence[np.ndarray]) -> list[np.ndarray]:
     norms = [float(np.linalg.norm(factor)) for factor in factors]
     shared = prod(norms) ** (1 / len(norms))
     return [factor * (shared / norm if norm else 1) for factor, norm in zip(factors, norms, strict=True)]
-
-
-def _shape(kernel: np.ndarray) -> Shape:
-    height, width, channels, filters = kernel.shape
-    return height, width, channels, filters
