@@ -1,4 +1,7 @@
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -6,13 +9,15 @@ import pytest
 
 import tfcompress as tfc
 from tfcompress.errors import DataError, RecipeError
-from tfcompress.techniques.samples import patches
+from tfcompress.techniques import samples
+from tfcompress.techniques.factorized import Chain
+from tfcompress.techniques.samples import Fit, Squares, chunks, patches
 
 L = keras.layers
 pytestmark = pytest.mark.filterwarnings("ignore::tfcompress.errors.TfCompressWarning")
 
 
-@pytest.mark.parametrize(
+LAYERS = pytest.mark.parametrize(
     "layer",
     [
         L.Conv2D(4, (3, 2), padding="same", use_bias=False),
@@ -25,12 +30,56 @@ pytestmark = pytest.mark.filterwarnings("ignore::tfcompress.errors.TfCompressWar
     ],
     ids=lambda layer: layer.name,
 )
+
+
+@LAYERS
 def test_patches_times_the_kernel_are_the_outputs_of_the_layer(layer: keras.Layer) -> None:
     shape = (2, 9, 8, 5) if isinstance(layer, L.Conv2D) else (2, 9, 5)
     x = np.random.default_rng(0).normal(size=shape).astype("float32")
     expected = np.asarray(layer(x))
     found = patches(x, layer) @ layer.kernel.numpy().reshape(-1, 4)
     np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-5)
+
+
+@LAYERS
+@pytest.mark.parametrize("most", [1, 1000, 3000, 10**9])
+def test_patches_come_in_small_chunks(layer: keras.Layer, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "_MOST_BYTES", most)
+    x = np.random.default_rng(0).normal(size=(4, 9, 8, 5) if isinstance(layer, L.Conv2D) else (4, 9, 5))
+    expected, found = patches(x, layer), list(chunks(x, layer))
+    np.testing.assert_array_equal(np.concatenate(found), expected)
+    row = expected.nbytes // 4 // expected.reshape(4, -1, expected.shape[-1]).shape[1] * 8  # of one sample's positions
+    assert max(chunk.nbytes for chunk in found) <= max(most, row)
+    assert len(found) == 1 or most < expected.nbytes
+
+
+def peak(see: Callable[[Any], None], x: np.ndarray) -> int:
+    """The bytes that looking at an input takes at once."""
+    tracemalloc.start()
+    try:
+        see(x)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_looking_at_large_inputs_takes_no_more_memory_than_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = L.Conv2D(8, 3, padding="same", name="conv")
+    layer.build((None, 64, 64, 16))
+    x = np.random.default_rng(0).normal(size=(4, 64, 64, 16)).astype("float32")
+    whole = 8 * 4 * 64 * 64 * 9 * 16
+    monkeypatch.setattr(samples, "_MOST_BYTES", whole // 40)
+    assert peak(Squares(layer).see, x) < whole / 4
+    first, last = L.Conv2D(4, 1, name="first"), L.Conv2D(8, 3, padding="same", use_bias=False, name="last")
+    first.build((None, 64, 64, 16))
+    last.build((None, 64, 64, 4))
+    fits = [Fit(layer, Chain([first, last])) for _ in range(2)]
+    assert peak(fits[0].see, x) < whole / 4
+    monkeypatch.undo()
+    fits[1].see(x)
+    np.testing.assert_allclose(fits[0].reads, fits[1].reads)
+    np.testing.assert_allclose(fits[0].answers, fits[1].answers)
+    assert fits[0].total == pytest.approx(fits[1].total)
 
 
 def on_a_plane(count: int, size: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What samples tell of layers: least squares for the last layer of each chain, and how large each input is."""
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from tfcompress.techniques.importances import InMemory
 from tfcompress.techniques.technique import Technique
 
 _BATCH = 16
+_MOST_BYTES = 2**26
+"""Of the patches that are looked at together: those of one batch, window by window, may take gigabytes."""
 _RIDGE = 1e-4
 """How strongly the fit is drawn to the factor it began with, relative to the mean square of what it reads."""
 
@@ -40,13 +42,16 @@ class Fit:
 
     def see(self, inputs: Any) -> None:
         """Adds the inputs of one call."""
-        answers = _rows(np.asarray(keras.ops.convert_to_numpy(self.original(inputs))), self.original)
+        outputs = _rows(np.asarray(keras.ops.convert_to_numpy(self.original(inputs))), self.original)
         for layer in self.before:
             inputs = layer(inputs)
-        reads = patches(np.asarray(keras.ops.convert_to_numpy(inputs)), self.last)
-        self.reads = self.reads + reads.T @ reads
-        self.answers = self.answers + reads.T @ answers
-        self.total += float((answers**2).sum())
+        seen = 0
+        for reads in chunks(np.asarray(keras.ops.convert_to_numpy(inputs)), self.last):
+            answers = outputs[seen : seen + len(reads)].astype("float64")
+            self.reads = self.reads + reads.T @ reads
+            self.answers = self.answers + reads.T @ answers
+            self.total += float((answers**2).sum())
+            seen += len(reads)
 
     def solve(self) -> tuple[float, float]:
         """Sets the last layer's kernel; the relative errors of the outputs before and after."""
@@ -72,8 +77,8 @@ class Squares:
 
     def see(self, inputs: Any) -> None:
         """Adds the inputs of one call."""
-        reads = patches(np.asarray(keras.ops.convert_to_numpy(inputs)), self.source)
-        self.sum, self.count = self.sum + (reads**2).sum(axis=0), self.count + len(reads)
+        for reads in chunks(np.asarray(keras.ops.convert_to_numpy(inputs)), self.source):
+            self.sum, self.count = self.sum + np.einsum("pe,pe->e", reads, reads), self.count + len(reads)
 
     @property
     def root_mean(self) -> np.ndarray:
@@ -134,8 +139,39 @@ def patches(features: np.ndarray, layer: keras.Layer) -> np.ndarray:
          [1. 2.]
          [2. 3.]]
     """
+    windows = _windows(features, layer)
+    return windows.reshape(-1, _entries(windows, layer)).astype("float64")
+
+
+def chunks(features: np.ndarray, layer: keras.Layer) -> Iterator[np.ndarray]:
+    """The rows of `patches` in their order, so few at once that they stay small: samples, or rows of one sample.
+
+    Args:
+        features: Its inputs, the batch in front.
+        layer: A Dense, Conv1D or Conv2D.
+    """
+    windows = _windows(features, layer)
+    entries = _entries(windows, layer)
+    samples = _MOST_BYTES * len(windows) // (8 * windows.size)
+    if samples:
+        for begin in range(0, len(windows), samples):
+            yield windows[begin : begin + samples].reshape(-1, entries).astype("float64")
+        return
+    rows = max(1, _MOST_BYTES * windows.shape[1] // (8 * windows[0].size))
+    for one in windows:
+        for begin in range(0, len(one), rows):
+            yield one[begin : begin + rows].reshape(-1, entries).astype("float64")
+
+
+def _entries(windows: np.ndarray, layer: keras.Layer) -> int:
+    """How many numbers the kernel is multiplied with for one position."""
+    return int(np.prod(windows.shape[-1 if isinstance(layer, keras.layers.Dense) else -1 - len(layer.kernel_size) :]))
+
+
+def _windows(features: np.ndarray, layer: keras.Layer) -> np.ndarray:
+    """A view of the inputs: (batch, positions of the output..., window..., in)."""
     if isinstance(layer, keras.layers.Dense):
-        return features.reshape(-1, features.shape[-1]).astype("float64")
+        return features
     if layer.data_format == "channels_first":
         features = np.moveaxis(features, 1, -1)
     axes = range(1, 1 + len(layer.kernel_size))
@@ -146,8 +182,7 @@ def patches(features: np.ndarray, layer: keras.Layer) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=tuple(axes))
     places = tuple(slice(None, None, stride) for _, stride, _ in geometry)
     entries = tuple(slice(None, None, dilation) for _, _, dilation in geometry)
-    windows = np.moveaxis(windows[(slice(None), *places, slice(None), *entries)], len(geometry) + 1, -1)
-    return windows.reshape(-1, int(np.prod(layer.kernel_size)) * features.shape[-1]).astype("float64")
+    return np.moveaxis(windows[(slice(None), *places, slice(None), *entries)], len(geometry) + 1, -1)
 
 
 def _padding(padding: str, size: int, window: int, stride: int, dilation: int) -> tuple[int, int]:
@@ -162,10 +197,10 @@ def _padding(padding: str, size: int, window: int, stride: int, dilation: int) -
 
 
 def _rows(outputs: np.ndarray, layer: keras.Layer) -> np.ndarray:
-    """Outputs with a row for each position; float64."""
+    """Outputs with a row for each position."""
     if getattr(layer, "data_format", "channels_last") == "channels_first":
         outputs = np.moveaxis(outputs, 1, -1)
-    return outputs.reshape(-1, outputs.shape[-1]).astype("float64")
+    return outputs.reshape(-1, outputs.shape[-1])
 
 
 def arrays_for(graph: keras.Model, samples: Any) -> list[np.ndarray]:
