@@ -226,6 +226,46 @@ def test_a_budget_holds_for_the_profile_of_the_model() -> None:
         tfc.LowRank(macs=0.01).wrap(model)
 
 
+def test_a_layer_has_a_factorization_and_ranks_of_its_own() -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 16)), L.Conv2D(24, 3, name="conv"), L.Flatten(), L.Dense(64, name="fc1"), L.Dense(20)]
+    )
+    technique = tfc.LowRank(
+        ranks=5,
+        layers={"fc*": {"factorization": "TensorTrain", "ranks": 4}, "conv": {"ranks": [3, 4]}},
+        skip=["Dense"],
+    )
+    found = {one.name: (one.factorization, one.ranks) for one in technique.plan(model).layers}
+    assert found == {"conv": ("Tucker2", (3, 4)), "fc1": ("TensorTrain", (4,))}
+    recipe = tfc.Recipe([technique])
+    assert tfc.Recipe.from_toml(recipe.to_toml()) == recipe
+    both = {"factorization": {"type": "CP", "joined": True}, "ranks": {"type": "Ratio", "ratio": 0.3}}
+    assert tfc.LowRank(layers={"conv": both}, skip=["Dense"]).plan(model).layers[0].factorization == "CP"
+    with pytest.raises(RecipeError, match="LowRank: layers, 'a': A table has a `type`, or `factorization` and `ranks`"):
+        tfc.LowRank(layers={"a": {"factorisation": "CP"}})
+    with pytest.raises(RecipeError, match="LowRank: layers, 'a': Unknown factorization 'VBMF'"):
+        tfc.LowRank(layers={"a": {"factorization": "VBMF"}})
+    with pytest.raises(RecipeError, match="LowRank: layers, 'a': Budget is for the whole model"):
+        tfc.LowRank(layers={"a": {"ranks": "Budget"}})
+
+
+def test_a_layer_whose_kernel_has_a_constraint_is_left_alone_and_named() -> None:
+    layers = [
+        L.Dense(12, kernel_constraint="max_norm", name="held"),
+        L.Dense(12, bias_constraint="non_neg", name="free"),
+    ]
+    model = keras.Sequential([keras.Input((16,)), *layers])
+    plan = tfc.LowRank(ranks=2).plan(model)
+    assert plan.left == (("held", "its kernel has the constraint MaxNorm, which no product keeps"),)
+    assert isinstance(tfc.LowRank(ranks=2).wrap(model).layers[-1].bias_constraint, keras.constraints.NonNeg)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", TfCompressWarning)
+        tfc.LowRankSparse(ranks=1, sparsity=0.9).wrap(model)
+    texts = [str(one.message) for one in said if one.category is TfCompressWarning]
+    assert texts == ["LowRankSparse left alone held (its kernel has the constraint MaxNorm, which no product keeps)."]
+
+
 def test_only_what_goes_together_is_accepted() -> None:
     with pytest.raises(RecipeError, match="energy and ranks both say"):
         tfc.LowRank(energy=0.9, ranks="VBMF")

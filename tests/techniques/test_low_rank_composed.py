@@ -15,6 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::tfcompress.errors.TfCompressWar
 FIRST: dict[str, Technique] = {
     "Tucker2": tfc.LowRank(ranks=4),
     "SpatialSVD": tfc.LowRank(ranks=4, convolution="SpatialSVD"),
+    "SVD": tfc.LowRank(ranks=4, convolution="SVD"),
     "CP": tfc.LowRank(ranks=6, convolution="CP"),
     "TensorTrain": tfc.LowRank(ranks=3, convolution="TensorTrain", dense="TensorTrain"),
     "LowRankSparse": tfc.LowRankSparse(sparsity=0.8, ranks=2),

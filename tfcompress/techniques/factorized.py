@@ -89,6 +89,8 @@ def refusal(layer: keras.Layer) -> str | None:
         return f"{type(layer).__name__} in {layer.groups} groups"
     if layer.lora_enabled or getattr(layer, "quantization_mode", None):
         return "quantized or with LoRA"
+    if layer.kernel_constraint is not None:
+        return f"its kernel has the constraint {type(layer.kernel_constraint).__name__}, which no product keeps"
     return None
 
 

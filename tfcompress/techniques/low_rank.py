@@ -1,7 +1,7 @@
 """Low rank: dense layers and convolutions become chains of smaller ones, with fewer MACs and fewer weights."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,8 +47,9 @@ class LowRank(Sampling):
         convolution: What convolutions become: `Tucker2()`, `SpatialSVD()`, `CP()`, `TensorTrain(axes)`, or `SVD()`
             (window, then 1 x 1); its name or its table.
         dense: What dense layers become: `SVD()` or `TensorTrain(axes)`.
-        layers: The ranks or the factorization of particular layers, by pattern, matched with `*` and `?` against the
-            layer's name or type; the first that matches counts, before `skip`.
+        layers: The ranks or the factorization of particular layers, or both as a table, such as
+            `{"fc1": {"factorization": "TensorTrain", "ranks": 12}}`; by pattern, matched with `*` and `?` against the
+            layer's name or type. The first that matches counts, before `skip`.
         skip: Patterns of layers to leave alone.
         samples: Inputs of the model, some dozens to hundreds: arrays in the order of its inputs or by their names, or
             an `.npz` with `x` or with one array by the name of each input. With them the last layer of each chain is
@@ -179,15 +180,39 @@ def _factorized(site: Site) -> tuple[FactorizedLayer, Chain]:
     return found, site.chain(factors)
 
 
-def _setting(pattern: str, value: Any) -> Factorization | RankChoice:
-    """What `layers` says of one pattern."""
-    name = value.get("type") if isinstance(value, Mapping) else value
-    if isinstance(value, Factorization) or (isinstance(name, str) and name in FACTORIZATIONS):
-        return make_factorization(value)
+def _setting(pattern: str, value: Any) -> Any:
+    """What `layers` says of one pattern: a factorization, a choice of ranks, or a table of both.
+
+    Raises:
+        RecipeError: It is none of these; the message names the pattern.
+    """
     try:
-        choice = make_rank_choice(value)
+        if not isinstance(value, Mapping) or "type" in value:
+            return make_factorization(value) if _is_factorization(value) else _own_ranks(value)
+        if not value or not value.keys() <= _MAKERS.keys():
+            raise RecipeError(
+                f"A table has a `type`, or `factorization` and `ranks`, not {', '.join(value) or 'none'}."
+            )
+        return {name: _MAKERS[name](one) for name, one in value.items()}
     except RecipeError as error:
         raise RecipeError(f"LowRank: layers, {pattern!r}: {error}") from error
+
+
+def _is_factorization(value: Any) -> bool:
+    """Whether a setting means a factorization, by its kind, its name or its table's type."""
+    name = value.get("type") if isinstance(value, Mapping) else value
+    return isinstance(value, Factorization) or (isinstance(name, str) and name in FACTORIZATIONS)
+
+
+def _own_ranks(value: Any) -> RankChoice:
+    """A choice of ranks for particular layers."""
+    choice = make_rank_choice(value)
     if isinstance(choice, Budget):
-        raise RecipeError(f"LowRank: layers, {pattern!r}: Budget is for the whole model. Give it as `ranks`.")
+        raise RecipeError("Budget is for the whole model. Give it as `ranks`.")
     return choice
+
+
+_MAKERS: dict[str, Callable[[Any], Factorization | RankChoice]] = {
+    "factorization": make_factorization,
+    "ranks": _own_ranks,
+}

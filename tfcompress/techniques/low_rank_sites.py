@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
@@ -99,7 +100,7 @@ def find_work(
 
     Args:
         model: A plain model.
-        settings: A choice of ranks or a factorization for particular layers.
+        settings: A choice of ranks, a factorization, or a table with one of each, for particular layers.
         ranks: The choice for all others.
         convolution: The factorization of convolutions.
         dense: The factorization of dense layers.
@@ -111,9 +112,8 @@ def find_work(
     left: dict[int, tuple[str, str]] = {}
     sites: dict[int, Site] = {}
     for layer in {id(kernel.layer): kernel.layer for kernel in kernels_of(model)}.values():
-        own = settings.own.get(id(layer))
         usual = dense if isinstance(layer, keras.layers.Dense) else convolution
-        kind = own if isinstance(own, Factorization) else usual
+        kind = next((one for one in _own(settings, layer) if isinstance(one, Factorization)), usual)
         if reason := _reason(layer, settings):
             left[id(layer)] = layer.name, reason
             continue
@@ -130,6 +130,12 @@ def find_work(
             left[key] = site.layer.name, f"would not be cheaper with ranks {', '.join(map(str, chosen[key]))}"
     kept = [replace(site, ranks=chosen[key]) for key, site in sites.items() if key not in left]
     return Work(tuple(kept), tuple(left.values()))
+
+
+def _own(settings: LayerSettings, layer: keras.Layer) -> tuple[Any, ...]:
+    """The own settings of a layer: a factorization, a choice of ranks, or one of each from a table."""
+    own = settings.own.get(id(layer))
+    return tuple(own.values()) if isinstance(own, Mapping) else (own,)
 
 
 def _calls(model: keras.Model) -> dict[int, tuple[Sizes, ...]]:
@@ -181,8 +187,8 @@ def _chosen(
     elsewhere = macs = profile(model).macs if isinstance(ranks, Budget) else 0
     usual = {}
     for key, site in sites.items():
-        own = settings.own.get(key)
-        if isinstance(own, RankChoice):
+        own = next((one for one in _own(settings, site.layer) if isinstance(one, RankChoice)), None)
+        if own is not None:
             chosen[key] = own.ranks(site.candidate)
             found = site.cost(chosen[key])
             elsewhere -= site.original.macs - found.macs if found.saves(site.original) else 0
