@@ -122,6 +122,81 @@ def test_strides_that_lie_unevenly_are_named_with_their_pixels(side: int, warned
         CompactFilters("P4").wrap(model)
 
 
+READS_PLACES = {
+    "flatten": lambda features: L.Flatten(name="mine")(features),
+    "flatten_after_dense": lambda features: L.Flatten(name="mine")(L.Dense(4)(features)),
+    "reshape": lambda features: L.GRU(4)(L.Reshape((49, -1), name="mine")(features)),
+    "reshape_operation": lambda features: keras.ops.reshape(features, (-1, 7 * 7 * 4)),
+    "mean_over_rows": lambda features: L.Flatten()(keras.ops.mean(features, axis=1)),
+}
+
+
+@pytest.mark.parametrize("reading", READS_PLACES)
+def test_what_tells_places_apart_is_named_and_the_answer_does_change(reading: str) -> None:
+    image = keras.Input((9, 9, 2))
+    features = L.Conv2D(8, 3, activation="relu")(image)
+    model = keras.Model(image, L.Dense(3)(READS_PLACES[reading](features)))
+    with pytest.warns(
+        TfCompressWarning, match=r"answer changes .* '(mine|mean|reshape)\w*' .* 7 x 7 places .* global pooling"
+    ):
+        made = wrapped(model, tfc.layers.P4)
+    first, *others = answers(made, tfc.layers.P4)
+    assert max(np.abs(other - first).max() for other in others) > 1e-2
+
+
+READS_OUT = {
+    "global_pooling": lambda features: L.Flatten()(L.GlobalMaxPooling2D(keepdims=True)(features)),
+    "mean_over_places": lambda features: keras.ops.mean(features, axis=(1, 2)),
+    "dense_at_places": lambda features: L.GlobalAveragePooling2D()(L.Dense(4, activation="relu")(features)),
+    "softmax_of_channels": lambda features: L.GlobalAveragePooling2D()(L.Softmax()(features)),
+    "softmax_over_places": lambda features: keras.ops.max(L.Softmax(axis=(1, 2))(features), axis=(1, 2)),
+    "number": lambda features: L.GlobalAveragePooling2D()(features * np.float32(2.0)),
+    "same_places": lambda features: L.GlobalAveragePooling2D()(L.Reshape((7, 7, -1))(features)),
+}
+
+
+@pytest.mark.parametrize("reading", READS_OUT)
+def test_what_reads_all_places_alike_is_not_named_and_the_answer_stays(reading: str) -> None:
+    image = keras.Input((9, 9, 2))
+    features = L.Conv2D(8, 3, activation="relu")(image)
+    made = wrapped(keras.Model(image, L.Dense(3)(READS_OUT[reading](features))), tfc.layers.P4)
+    first, *others = answers(made, tfc.layers.P4)
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=1e-5)
+
+
+VARYING = np.arange(49, dtype="float32").reshape(7, 7, 1)
+PER_CHANNEL = np.arange(8, dtype="float32")
+MISFITS = {
+    "map": (lambda x: x * VARYING, r"constant \(7, 7, 1\) that differs between places"),
+    "map_after_dense": (lambda x: L.Dense(4)(x) * VARYING, "differs between places"),
+    "per_channel": (lambda x: x * PER_CHANNEL, r"constant \(8,\) that differs between"),
+    "per_pooled_channel": (
+        lambda x: L.GlobalMaxPooling2D()(x) * PER_CHANNEL,
+        r"does not take \(4,\)",
+    ),
+    "reshape": (lambda x: L.Reshape((7 * 7 * 8,), name="mine")(x), r"does not take \(7, 7, 4\)"),
+    "reshape_operation": (lambda x: keras.ops.reshape(x, (-1, 7 * 7 * 8)), r"does not take \(7, 7, 4\)"),
+}
+
+
+@pytest.mark.parametrize("misfit", MISFITS)
+def test_what_does_not_fit_other_numbers_of_channels_is_refused_by_name(misfit: str) -> None:
+    image = keras.Input((9, 9, 2))
+    make, message = MISFITS[misfit]
+    with pytest.raises(UnsupportedLayerError, match=rf"'(mine|multiply|reshape)\w*'.*{message}"):
+        CompactFilters("P4").wrap(keras.Model(image, L.Dense(2)(make(L.Conv2D(8, 3)(image)))))
+
+
+def test_a_constant_per_channel_of_the_image_is_none_of_places() -> None:
+    image = keras.Input((9, 9, 2))
+    features = L.Conv2D(8, 3, activation="relu")(image - np.float32([0.5, 0.2]))
+    made = wrapped(keras.Model(image, L.GlobalMaxPooling2D()(features)), tfc.layers.P4)
+    first, *others = answers(made, tfc.layers.P4)
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=1e-5)
+
+
 class Custom(L.Layer):
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return inputs * 2.0

@@ -27,7 +27,8 @@ class CompactFilters(Technique):
     - `DoublyConvolutional(extra, pool)`: filters that are windows of larger meta filters;
     - `ConcatenatedReLU`: half of the filters, of which both the positive and the negative part go on;
     - `P4(width)`, `P4M(width)`: convolutions on the group of quarter turns, or of turns and reflections; the network is
-      rewritten as a whole, and what it answers changes no more when the input turns.
+      rewritten as a whole. Where global pooling reads its features, what it answers changes no more when the input
+      turns; a layer that tells places apart, such as Flatten, is named.
 
     What is rewritten begins with fresh weights: train it from scratch, or let it learn from the model it came from.
     Other layers keep theirs where the shape stays. Nested models come out flattened. What was left alone is said once,

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import keras
@@ -10,23 +11,22 @@ import keras
 from tfcompress.errors import TfCompressWarning, UnsupportedLayerError
 from tfcompress.layers import Group, GroupBatchNormalization, GroupConv2D, GroupPooling, LiftingConv2D
 from tfcompress.layers.symmetry import is_symmetric
-from tfcompress.models.channel_passing import ELEMENTWISE_OPS, MERGING_OPS, is_elementwise
+from tfcompress.models.channel_passing import is_elementwise
 from tfcompress.models.cloning import clone_layer, clone_operation, copy_state
 from tfcompress.models.graph import LayerCall, input_layers, run, trace
+from tfcompress.techniques.symmetric_layers import (
+    BORDERS,
+    WINDOWS,
+    keeps_symmetry,
+    merges,
+    normalizes_channels,
+    reads_out,
+    reshapes,
+    scales_channels,
+    tells_places,
+)
 
 _L = keras.layers
-_WINDOWS = (_L.MaxPooling2D, _L.AveragePooling2D)
-_BORDERS = (_L.ZeroPadding2D, _L.Cropping2D)
-_MERGING = (_L.Add, _L.Subtract, _L.Multiply, _L.Average, _L.Maximum, _L.Minimum)
-_KEEPING = (
-    *(_L.ReLU, _L.LeakyReLU, _L.ELU, _L.Identity, _L.UpSampling2D, _L.ActivityRegularization),
-    *(_L.Dropout, _L.SpatialDropout2D, _L.AlphaDropout, _L.GaussianDropout, _L.GaussianNoise),
-)
-_READING_OUT = (
-    *(_L.GlobalAveragePooling2D, _L.GlobalMaxPooling2D, _L.Flatten, _L.Reshape, _L.Dense, _L.Softmax, _L.Activation),
-)
-# `keras.ops` nodes are told by the names of their classes, which Keras keeps private.
-_READING_OUT_OPS = {"Flatten", "Max", "Mean", "Reshape", "Softmax", "Sum"}
 
 
 def equivariant(flat: keras.Model, group: Group, width: float) -> keras.Model:
@@ -35,6 +35,9 @@ def equivariant(flat: keras.Model, group: Group, width: float) -> keras.Model:
     The first convolution on each path becomes a lifting, the others group convolutions, batch norm that of the group.
     What reads features as plain channels (global pooling, flatten, dense, the model's output) reads their maximum over
     orientations. Convolutions have `width` times their filters, except those whose channels are the model's output.
+
+    Where global pooling reads the features, turning the input leaves the answer as it is; where the model gives out
+    maps, they turn too.
 
     Args:
         flat: A flat Functional model. It is not changed.
@@ -45,11 +48,13 @@ def equivariant(flat: keras.Model, group: Group, width: float) -> keras.Model:
         The new model, uncompiled.
 
     Raises:
-        UnsupportedLayerError: A layer on the way breaks the symmetry or is not known to keep it; the message names it.
+        UnsupportedLayerError: A layer on the way breaks the symmetry, is not known to keep it, or does not take
+            another number of channels; the message names it.
 
     Warns:
         TfCompressWarning: A stride or pooling that does not lie symmetrically over its pixels: there, and so in the
-            whole, equivariance is not exact.
+            whole, equivariance is not exact. Or a layer, such as Flatten, that tells places apart: behind it the answer
+            changes when the input turns.
     """
     calls, outputs = trace(flat, flat.inputs)
     lifting = _Lifting(flat.name, group, width, _of_the_output(calls, outputs))
@@ -61,6 +66,13 @@ def equivariant(flat: keras.Model, group: Group, width: float) -> keras.Model:
         warnings.warn(
             f"{group.name}: turning the input is not exactly turning the features at {'; '.join(lifting.inexact)}. "
             "Choose sizes, windows and strides that leave no pixel over on one side.",
+            TfCompressWarning,
+            stacklevel=5,
+        )
+    if lifting.telling:
+        warnings.warn(
+            f"{group.name}: the answer changes when the input turns, because of {'; '.join(lifting.telling)}. Read "
+            "features with global pooling, such as GlobalAveragePooling2D.",
             TfCompressWarning,
             stacklevel=5,
         )
@@ -100,6 +112,7 @@ class _Lifting:
     pooled: dict[int, Any] = field(default_factory=dict)
     successors: dict[int, tuple[keras.Operation, keras.Operation]] = field(default_factory=dict)
     inexact: list[str] = field(default_factory=list)
+    telling: list[str] = field(default_factory=list)
     kept: list[Any] = field(default_factory=list)
 
     def call(self, source: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -108,20 +121,20 @@ class _Lifting:
         lifted = [id(tensor) in self.lifted for tensor in tensors]
         if isinstance(source, _L.Conv2D) and len(tensors) == 1:
             return self._convolution(source, tensors[0])
+        self._check_constants(source, args, kwargs, lifted=any(lifted))
         if not any(lifted):
             self._check_image(source, tensors)
-            return self._same(source)(*args, **kwargs)
-        if _keeps_symmetry(source) or _merges(source):
+            return self._plain(source, args, kwargs)
+        if keeps_symmetry(source) or merges(source):
             if not all(lifted):
                 raise self._refusal(source, "reads features on the group together with others")
             self._check_places(source, tensors[0])
             return self._features(self._same(source)(*args, **kwargs))
-        if _normalizes_channels(source):
+        if normalizes_channels(source):
             made = self._once(source, GroupBatchNormalization, lambda: self._normalization(source))
             return self._features(made(*args, **kwargs))
-        if _reads_out(source):
-            args = keras.tree.map_structure(self.read_out, args)
-            return self._same(source)(*args, **kwargs)
+        if reads_out(source):
+            return self._plain(source, keras.tree.map_structure(self.read_out, args), kwargs)
         raise self._refusal(source, "is not known to keep the symmetry")
 
     def read_out(self, tensor: Any) -> Any:
@@ -132,6 +145,29 @@ class _Lifting:
             name = f"group_pooling_{len(self.pooled) + 1}" if self.pooled else "group_pooling"
             self.pooled[id(tensor)] = GroupPooling(self.group.name, name=name)(tensor)
         return self.pooled[id(tensor)]
+
+    def _plain(self, source: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The outputs of what reads no features on the group; notes it where it tells the places of a map apart."""
+        tensors = _tensors(args, kwargs)
+        shapes = [tuple(tensor.shape) for tensor in tensors]
+        try:
+            made = self._same(source)(*args, **kwargs)
+        except (ValueError, TypeError) as error:
+            raise self._misfit(source, shapes) from error
+        if reshapes(source) and None not in shapes[0][1:] and prod(made.shape[1:]) != prod(shapes[0][1:]):
+            raise self._misfit(source, shapes)
+        for shape in shapes:
+            if len(shape) == 4 and isinstance(made, keras.KerasTensor) and tells_places(source, shape, made.shape):
+                self.telling.append(
+                    f"'{source.name}' ({type(source).__name__}), which tells {shape[1]} x {shape[2]} places apart"
+                )
+        return made
+
+    def _misfit(self, source: keras.Operation, shapes: list[tuple[Any, ...]]) -> UnsupportedLayerError:
+        given = " and ".join(str(shape[1:]) for shape in shapes)
+        return self._refusal(
+            source, f"does not take {given}, of which the last is the number of channels", "Let it take any number."
+        )
 
     def _convolution(self, source: keras.layers.Conv2D, tensor: Any) -> Any:
         """A lifting or a group convolution, by what it reads; features that were read out are an image again."""
@@ -184,24 +220,35 @@ class _Lifting:
         self.lifted.add(id(tensor))
         return tensor
 
+    def _check_constants(
+        self, source: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any], *, lifted: bool
+    ) -> None:
+        """Refuses constants that differ from channel to channel of features, or from place to place of a map."""
+        maps = any(len(tensor.shape) == 4 for tensor in _tensors(args, kwargs))
+        for value in keras.tree.flatten([list(args), kwargs]):
+            shape = () if isinstance(value, keras.KerasTensor) else tuple(getattr(value, "shape", ()))
+            places = (1, 1, 1, *shape)[-3:-1]
+            if prod(shape) > 1 and (lifted or (maps and places != (1, 1))):
+                raise self._refusal(source, f"has a constant {shape} that differs between places or channels")
+
     def _check_image(self, source: keras.Operation, tensors: list[Any]) -> None:
         """Refuses what would break the symmetry before the first convolution."""
         for tensor in tensors:
             if len(tensor.shape) != 4:
                 continue
-            if not (_keeps_symmetry(source) or _merges(source) or _reads_out(source) or _scales_channels(source)):
+            if not (keeps_symmetry(source) or merges(source) or reads_out(source) or scales_channels(source)):
                 raise self._refusal(source, "is not known to keep the symmetry")
             self._check_places(source, tensor)
 
     def _check_places(self, source: keras.Operation, tensor: Any) -> None:
         """Refuses windows that a turn changes, and notes those that lie unevenly over their pixels."""
-        if isinstance(source, _BORDERS):
+        if isinstance(source, BORDERS):
             sides = source.padding if isinstance(source, _L.ZeroPadding2D) else source.cropping
             if len({side for pair in sides for side in pair}) > 1:
                 raise self._refusal(source, f"adds or removes {sides} pixels, which differ from side to side")
         if isinstance(source, _L.UpSampling2D) and len(set(source.size)) > 1:
             raise self._refusal(source, f"enlarges by {source.size}, which a quarter turn does not leave as it is")
-        if not isinstance(source, (*_WINDOWS, _L.Conv2D)):
+        if not isinstance(source, (*WINDOWS, _L.Conv2D)):
             return
         windows = source.kernel_size if isinstance(source, _L.Conv2D) else source.pool_size
         dilation = source.dilation_rate if isinstance(source, _L.Conv2D) else (1, 1)
@@ -239,36 +286,6 @@ def convolution_settings(source: keras.layers.Conv2D) -> dict[str, Any]:
 
 def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     return [value for value in keras.tree.flatten([list(args), kwargs]) if isinstance(value, keras.KerasTensor)]
-
-
-def _keeps_symmetry(operation: keras.Operation) -> bool:
-    """Whether an operation of one tensor does the same at every place and to every channel, or moves windows."""
-    if isinstance(operation, _L.Activation):
-        return is_elementwise(operation.activation)
-    if isinstance(operation, keras.Layer):
-        scaling = isinstance(operation, _L.Rescaling) and isinstance(operation.scale, (int, float))
-        return scaling or isinstance(operation, (*_KEEPING, *_WINDOWS, *_BORDERS))
-    return type(operation).__name__ in ELEMENTWISE_OPS
-
-
-def _merges(operation: keras.Operation) -> bool:
-    """Whether an operation of several tensors keeps what stands side by side side by side."""
-    if isinstance(operation, _L.Concatenate) or type(operation).__name__ == "Concatenate":
-        return operation.axis in (-1, 3)
-    return isinstance(operation, _MERGING) or type(operation).__name__ in MERGING_OPS
-
-
-def _reads_out(operation: keras.Operation) -> bool:
-    """Whether an operation reads channels as channels, so that their orientations must be pooled before."""
-    return isinstance(operation, _READING_OUT) or type(operation).__name__ in _READING_OUT_OPS
-
-
-def _normalizes_channels(operation: keras.Operation) -> bool:
-    return isinstance(operation, _L.BatchNormalization) and operation.axis in (-1, 3)
-
-
-def _scales_channels(operation: keras.Operation) -> bool:
-    return _normalizes_channels(operation) or isinstance(operation, (_L.Rescaling, _L.Normalization))
 
 
 def _name(activation: Any) -> str:
