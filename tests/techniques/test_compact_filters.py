@@ -6,14 +6,17 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies
 
 import tfcompress as tfc
 from tests import zoo
 from tfcompress.errors import ModelError, RecipeError, TfCompressWarning, UnsupportedLayerError
 from tfcompress.layers import CReLU, DoubleConv2D, GroupConv2D
+from tfcompress.models.graph import trace
+from tfcompress.models.surgery import flatten
 from tfcompress.recipe import Recipe
 from tfcompress.techniques.compact_filters import CompactFilters
-from tfcompress.techniques.compact_forms import FORMS
+from tfcompress.techniques.compact_forms import FORMS, make_form, plain_convolutions
 
 L = keras.layers
 LOCAL = sorted(name for name, form in FORMS.items() if not form.whole)
@@ -122,6 +125,46 @@ def test_a_block_that_would_have_more_weights_is_not_made() -> None:
         CompactFilters({"type": "InvertedResidual", "expansion": 6}, skip=("many",), layers={"many": "Fire"}).wrap(
             model
         )
+
+
+def one_convolution(side: int | None, channels: int, filters: int, **settings: object) -> keras.Model:
+    return keras.Sequential([keras.Input((side, side, channels)), L.Conv2D(filters, 3, name="conv", **settings)])
+
+
+def test_a_block_that_would_take_more_macs_at_these_sizes_is_not_made() -> None:
+    # It has 57,802,752 MACs (28 x 28 places, 9 x 64 x 128 weights); expanded to 320 channels at 56 x 56 places,
+    # 64 x 320 weights take 64,225,280 there, and (9 + 128) x 320 at 28 x 28 places take 34,370,560.
+    model = one_convolution(56, 64, 128, strides=2, padding="same")
+    form = {"type": "InvertedResidual", "expansion": 5}
+    with pytest.raises(
+        RecipeError, match=r"conv \(InvertedResidual would take 98,595,840 MACs, and it takes 57,802,752"
+    ):
+        CompactFilters(form).wrap(model)
+    # With open sizes, four places of the input to one of the output: 4 x 64 x 320 + (9 + 128) x 320.
+    with pytest.raises(RecipeError, match=r"would take 125,760 MACs, and it takes 73,728"):
+        CompactFilters(form).wrap(one_convolution(None, 64, 128, strides=2, padding="same"))
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(
+    form=strategies.sampled_from(
+        ["DepthwiseSeparable", "Fire", "InvertedResidual", {"type": "InvertedResidual", "expansion": 1}]
+    ),
+    side=strategies.integers(3, 12),
+    channels=strategies.sampled_from([4, 8, 24]),
+    strides=strategies.integers(1, 3),
+    padding=strategies.sampled_from(["same", "valid"]),
+)
+def test_a_block_takes_the_macs_that_it_was_chosen_for(
+    form: object, side: int, channels: int, strides: int, padding: str
+) -> None:
+    model = one_convolution(side, channels, 24, strides=strides, padding=padding)
+    compact, flat = make_form(form), flatten(model)
+    (source,) = plain_convolutions(flat)
+    counted = compact.macs(source, trace(flat, flat.inputs)[0])
+    assert tfc.profile(compact.rewrite(flat, ["conv"])).macs == counted
+    saves = counted < tfc.profile(flat).macs and sum(compact.weights(source)) < source.kernel.numpy().size
+    assert ("conv" in compact.left_alone(flat, [source])) is not saves
 
 
 @pytest.mark.parametrize(
