@@ -86,6 +86,39 @@ def test_taylor_is_the_mean_over_batches():
     np.testing.assert_allclose(scores, np.mean([[1296, 1296, 0, 0], [12544, 0, 3136, 112896]], axis=0))
 
 
+def compared_model() -> keras.Model:
+    """Queries and keys of six channels that no kernel reads."""
+    sequence = keras.Input((5, 3))
+    queries = L.Dense(6, name="queries", bias_initializer="random_normal")(sequence)
+    keys = L.Dense(6, name="keys", bias_initializer="random_normal")(sequence)
+    attended = L.Attention()([queries, sequence, keys])
+    return keras.Model(sequence, L.Dense(1)(L.Dense(8, name="hidden")(L.Flatten()(attended))))
+
+
+def test_taylor_of_queries_and_keys_is_what_the_loss_changes_by_when_they_shrink():
+    keras.utils.set_random_seed(0)
+    model = compared_model()
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(4, 5, 3)).astype("float32"), generator.normal(size=(4, 1)).astype("float32")
+
+    def loss_with(channel: int, factor: float) -> float:
+        changed = keras.models.clone_model(model)
+        changed.set_weights(model.get_weights())
+        for name in ("queries", "keys"):
+            kernel, bias = (weight.copy() for weight in changed.get_layer(name).get_weights())
+            kernel[:, channel] *= factor
+            bias[channel] *= factor
+            changed.get_layer(name).set_weights([kernel, bias])
+        return float(np.mean((np.asarray(changed(x)) - y) ** 2))
+
+    slopes = [(loss_with(channel, 1.01) - loss_with(channel, 0.99)) / 0.02 for channel in range(6)]
+    found = channel_groups(model).groups
+    scores = tfc.Taylor(samples=(x, y), loss="mse").scores(model, found)
+    by_name = {group.name: own for group, own in zip(found, scores, strict=True)}
+    np.testing.assert_allclose(by_name["queries"], np.square(slopes), rtol=0.02, atol=1e-6)
+    assert by_name["queries"].min() > 0
+
+
 def test_taylor_reads_a_file_and_survives_toml(tmp_path):
     model = hand_made()
     np.savez(tmp_path / "batch.npz", x=np.ones((3, 2), "float32"), y=np.zeros((3, 1), "float32"))

@@ -165,6 +165,9 @@ class Taylor(Importance):
 
         I_k = mean over batches of (sum of g w over the weights w that read channel k)^2
 
+    Queries and keys of an attention layer are multiplied with each other and not read by weights; there w are the
+    weights that make channel k.
+
     Args:
         samples: `(inputs, targets)` as arrays, some hundred to some thousand of the training samples; or an `.npz` with
             the arrays `x` and `y`, for a recipe in a file.

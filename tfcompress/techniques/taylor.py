@@ -10,18 +10,22 @@ import numpy as np
 
 from tfcompress.errors import DataError, first_line
 from tfcompress.models.channel_labels import Role
-from tfcompress.models.channels import ChannelGroup
+from tfcompress.models.channels import ChannelGroup, Slice
 from tfcompress.progress import task
 
 _READING = (Role.READS, Role.WITHIN)
+_MAKING = (Role.MAKES, Role.SHIFTS)
 
 
 def first_order(groups: Sequence[ChannelGroup], gradients: dict[int, np.ndarray]) -> list[np.ndarray]:
     """The change of the loss when all that reads a channel becomes zero, to first order, for each channel.
 
+    Where nothing reads the channels with weights, as where an attention layer multiplies queries and keys, it is the
+    change when all that makes a channel becomes zero.
+
     Args:
         groups: The groups.
-        gradients: The gradient of the loss for the id of each weight that reads.
+        gradients: The gradient of the loss for the id of each weight of the groups.
 
     Returns:
         For each group the sums of gradient x weight, (channels,).
@@ -29,11 +33,16 @@ def first_order(groups: Sequence[ChannelGroup], gradients: dict[int, np.ndarray]
     sums = []
     for group in groups:
         total = np.zeros(group.channels)
-        for item in group.slices:
-            if item.role in _READING:
-                total += (item.of(gradients[id(item.variable)]) * item.rows()).sum(axis=1)
+        for item in _counted(group):
+            total += (item.of(gradients[id(item.variable)]) * item.rows()).sum(axis=1)
         sums.append(total)
     return sums
+
+
+def _counted(group: ChannelGroup) -> list[Slice]:
+    """What reads the channels; else what makes them, their biases among it."""
+    reading = [item for item in group.slices if item.role in _READING]
+    return reading or [item for item in group.slices if item.role in _MAKING and item.layer in group.layers]
 
 
 def taylor_scores(
