@@ -8,6 +8,7 @@ import tfcompress as tfc
 from tests import zoo
 from tfcompress.errors import DataError, ModelError, RecipeError, TfCompressWarning
 from tfcompress.models.channels import channel_groups
+from tfcompress.notes import collecting
 
 L = keras.layers
 
@@ -152,6 +153,27 @@ def test_what_rounding_took_too_much_of_comes_back():
     # than 308, with the third 304.
     smaller = tfc.ChannelPruning(macs=0.55).wrap(chain(16, 16, 16))
     assert [layer.units for layer in smaller.layers[1:-1]] == [16, 8, 16]
+
+
+def test_the_widths_that_were_cut_are_noted(tmp_path):
+    notes: list[str] = []
+    with collecting(notes):
+        tfc.ChannelPruning(macs=0.55).wrap(chain(16, 16, 16))
+    assert notes == ["ChannelPruning cut dense2 16 -> 8."]
+    # Groups of a convolution lose the same places, so a channel of the group is two of the layer. 24 and 8 channels take
+    # 16 x 8 x 24 + 4 x 9 x 12 x 8 + 8 = 6,536 of 13,328 MACs.
+    image = keras.Input((4, 4, 8))
+    x = L.Conv2D(16, 3, groups=2, name="grouped")(L.Conv2D(32, 1, name="before")(image))
+    model = keras.Model(image, L.Dense(1)(L.GlobalAveragePooling2D()(x)))
+    result = tfc.compress(model, tfc.Recipe([tfc.ChannelPruning(macs=0.5)]), lambda model, callbacks: None, tmp_path)
+    assert "ChannelPruning cut before 32 -> 24, grouped 16 -> 8." in result.steps[-1].card.notes
+
+
+def test_that_nothing_was_cut_is_noted():
+    notes: list[str] = []
+    with collecting(notes):
+        tfc.ChannelPruning(macs=1.0).wrap(chain(16))
+    assert notes == ["ChannelPruning cut no channel."]
 
 
 def test_a_global_threshold_spares_the_layer_whose_channels_matter():

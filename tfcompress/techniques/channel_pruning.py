@@ -17,6 +17,7 @@ from tfcompress.models.cutting import cut
 from tfcompress.models.profile import Profile
 from tfcompress.models.surgery import layers_of
 from tfcompress.models.widths import Widths, widths_of
+from tfcompress.notes import note
 from tfcompress.techniques.importances import L2, Importance, InMemory, Taylor, make_importance
 from tfcompress.techniques.kernels import has_established, wrap_kernels
 from tfcompress.techniques.technique import Property, Technique, check_ready
@@ -172,7 +173,9 @@ class ChannelPruning(Technique):
         if not found.groups:
             why = "; ".join(found.reasons)
             raise ModelError(f"ChannelPruning: model '{model.name}' has no channels that could be removed: {why}.")
-        smaller = cut(model, found, self._chosen(model, found))
+        kept = self._chosen(model, found)
+        smaller = cut(model, found, kept)
+        note(f"ChannelPruning cut {_widths(found.groups, kept)}.")
         return wrap_kernels(smaller, {}) if has_established(smaller) else smaller
 
     def _chosen(self, model: keras.Model, found: Channels) -> list[np.ndarray]:
@@ -251,6 +254,16 @@ class ChannelPruning(Technique):
         texts += [f"{name} (no {type(self.importance).__name__} to judge by)" for name in unjudged]
         if texts:
             warnings.warn(f"ChannelPruning left alone {'; '.join(texts)}.", TfCompressWarning, stacklevel=4)
+
+
+def _widths(groups: Sequence[ChannelGroup], kept: Sequence[np.ndarray]) -> str:
+    """How many channels each group had and has, by the layer that makes them; groups that stay whole are not named."""
+    texts = [
+        f"{group.name} {group.channels * group.entries} -> {len(numbers) * group.entries}"
+        for group, numbers in zip(groups, kept, strict=True)
+        if len(numbers) < group.channels
+    ]
+    return ", ".join(texts) or "no channel"
 
 
 def _is_number(value: Any) -> bool:
