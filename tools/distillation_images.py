@@ -71,19 +71,25 @@ class Jittered(keras.utils.PyDataset):
 
 
 def hinton(folder: Path, seed: int, effort: Effort) -> list[Result]:
-    """Hinton's experiment: 1200 and 1200 units with dropout, jitter and max-norm teach 800 and 800 without any."""
+    """Hinton's experiment: 1200 and 1200 units with dropout, jitter and max-norm teach 800 and 800 without any.
+
+    All seeds' students have the same teacher.
+    """
     images = load(MNIST)
-    teacher = kept(folder / f"hinton-teacher-{seed}.keras", seed, lambda: _trained_teacher(images, seed, effort))
+    teacher = kept(folder / "hinton-teacher.keras", 0, lambda: _trained_teacher(images, effort))
     alone = kept(folder / f"hinton-alone-{seed}.keras", seed + 1, lambda: _fit(dense(800), images, effort))
-    said = _logits(teacher, images, folder / f"hinton-{seed}.logits")
+    said = _logits(teacher, images, folder / "hinton.logits")
     distillation = tfc.Distillation(said, [tfc.SoftTargets(temperature=20.0)], alpha=0.9)
     distilled = kept(
         folder / f"hinton-distilled-{seed}.keras",
         seed + 1,
         lambda: distillation.strip(_fit(distillation.wrap(dense(800)), images, effort)),
     )
-    models = {"teacher": teacher, "student alone": alone, "student distilled, T = 20": distilled}
-    return [result(name, model, images, folder / f"hinton-{seed}") for name, model in models.items()]
+    return [
+        result("teacher", teacher, images, folder / "hinton"),
+        result("student alone", alone, images, folder / f"hinton-{seed}"),
+        result("student distilled, T = 20", distilled, images, folder / f"hinton-{seed}"),
+    ]
 
 
 def dense(units: int, *, regularized: bool = False) -> keras.Model:
@@ -97,8 +103,8 @@ def dense(units: int, *, regularized: bool = False) -> keras.Model:
     return keras.Model(inputs, layers.Dense(10, name="logits")(tensor), name=f"dense{units}")
 
 
-def _trained_teacher(images: LabelledImages, seed: int, effort: Effort) -> keras.Model:
-    model, data = dense(1200, regularized=True), Jittered(images.x_train, images.y_train, effort.batch, seed)
+def _trained_teacher(images: LabelledImages, effort: Effort) -> keras.Model:
+    model, data = dense(1200, regularized=True), Jittered(images.x_train, images.y_train, effort.batch, seed=0)
     compile_for(model, effort.teacher * len(data), effort.rate)
     model.fit(data, epochs=effort.teacher, verbose=0)
     return model
