@@ -95,10 +95,11 @@ def lines_of(results: dict[str, list[list[Result]]]) -> list[tuple[str, ...]]:
 _HEAD = """# Distillation
 
 Made by `tools/bench_distillation`; beside this page are the cards of the first seed's files, whose notes have the
-accuracy of the float model too. All seeds of an image experiment have one teacher. All networks are tested on 10,000 samples that nothing else looks at. Teachers and
-students are the papers' where the table has a paper's figure, but for FitNets: there the teacher has 67,162 parameters
-instead of 361,000 and the student 22,266 instead of 30,000, and both train for fewer epochs. What each experiment does,
-and for how long, is in `tools/distillation_images.py` and `tools/distillation_sequences.py`.
+accuracy of the float model too. All networks are tested on 10,000 samples that nothing else looks at. All seeds of an
+image experiment have one teacher. Teachers and students are the papers' where the table has a paper's figure, but for
+FitNets: there the teacher has 67,162 parameters instead of 361,000 and the student 22,266 instead of 30,000, and both
+train for fewer epochs. What each experiment does, and for how long, is in `tools/distillation_images.py` and
+`tools/distillation_sequences.py`.
 
 """
 
