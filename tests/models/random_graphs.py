@@ -1,10 +1,13 @@
 """Models drawn at random from blocks that users have, for tests that must hold on any of them."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import hypothesis.strategies as st
 import keras
+
+from tfcompress import layers
 
 L = keras.layers
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -70,7 +73,16 @@ def _gated(draw: Draw, x: Any) -> Any:
     """Squeeze and excitation."""
     gate = L.Dense(2, activation="relu")(L.GlobalAveragePooling2D(keepdims=draw(st.booleans()))(x))
     gate = L.Dense(x.shape[-1], activation="sigmoid")(gate)
-    return L.Multiply()([x, gate if len(gate.shape) == 4 else L.Reshape((1, 1, x.shape[-1]))(gate)])
+    if len(gate.shape) == 4:
+        return L.Multiply()([x, gate])
+    channels = x.shape[-1]
+    opened = {
+        "expanded": lambda: keras.ops.expand_dims(gate, (1, -2)),
+        "indexed": lambda: gate[:, None, None],
+        "layer": lambda: L.Reshape((1, 1, channels))(gate),
+        "reshaped": lambda: keras.ops.reshape(gate, (-1, 1, 1, channels)),
+    }
+    return x * opened[draw(st.sampled_from(sorted(opened)))]()
 
 
 def _activated(draw: Draw, x: Any) -> Any:
@@ -78,6 +90,21 @@ def _activated(draw: Draw, x: Any) -> Any:
     if kind == "ops":
         return keras.ops.tanh(x) * keras.ops.relu(x + 3.0)
     return L.Activation("silu")(x) if kind == "silu" else L.PReLU(shared_axes=[1, 2])(x)
+
+
+def _halves(draw: Draw, x: Any) -> Any:
+    """A simple gate, as in NAFNet: one half of the channels times the other."""
+    one, other = keras.ops.split(_to(draw, x, 4), 2, axis=-1)
+    return one * other
+
+
+def _concatenated_relu(draw: Draw, x: Any) -> Any:
+    return layers.CReLU()(x)
+
+
+def _doubly_convolutional(draw: Draw, x: Any) -> Any:
+    pool = draw(st.sampled_from((1, 2)))
+    return layers.DoubleConv2D(draw(st.sampled_from(_WIDTHS)), 3, padding="same", extra=1, pool=pool)(x)
 
 
 def _spatial(draw: Draw, x: Any) -> Any:
@@ -140,12 +167,13 @@ def _shuffled(draw: Draw, x: Any) -> Any:
 
 _BLOCKS = (
     *(_conv, _residual, _branches, _depthwise, _separable, _grouped, _one_to_a_group, _transposed, _normalized),
-    *(_group_normalized, _gated, _activated, _spatial, _shared, _nested, _shared_with_opaque, _shuffled),
+    *(_group_normalized, _gated, _halves, _activated, _concatenated_relu, _doubly_convolutional, _spatial),
+    *(_shared, _nested, _shared_with_opaque, _shuffled),
 )
 
 
 def _flattened(draw: Draw, x: Any) -> Any:
-    return L.Flatten()(x)
+    return L.Flatten()(x) if draw(st.booleans()) else keras.ops.reshape(x, (-1, prod(x.shape[1:])))
 
 
 def _pooled(draw: Draw, x: Any) -> Any:

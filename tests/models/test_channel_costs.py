@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests import zoo
-from tests.models.test_cutting import half
+from tests.models.test_cutting import both_parts, gates_of_operations, half, halves, meta_filters
 from tfcompress.errors import ModelError
 from tfcompress.models.channel_costs import ChannelCosts
 from tfcompress.models.channels import channel_groups
@@ -29,6 +29,11 @@ def assert_costs_are_those_of_the_cut_model(model: keras.Model) -> None:
 @pytest.mark.parametrize("name", sorted(zoo.ZOO))
 def test_costs_of_the_zoo(name):
     assert_costs_are_those_of_the_cut_model(zoo.make(name))
+
+
+@pytest.mark.parametrize("build", [both_parts, gates_of_operations, halves, meta_filters])
+def test_costs_where_channels_are_arranged_anew(build):
+    assert_costs_are_those_of_the_cut_model(build())
 
 
 def attention_of_two() -> keras.Model:

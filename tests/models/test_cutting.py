@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings, strategies
 from tests import zoo
 from tests.models import random_graphs
 from tests.models.masked import masked
+from tfcompress import layers
 from tfcompress.models.channels import Channels, channel_groups
 from tfcompress.models.cutting import cut
 
@@ -56,7 +57,7 @@ def test_a_model_of_the_zoo_with_half_of_its_channels(name):
     assert_cut_equals_masked(zoo.make(name))
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(strategies.data())
 def test_any_model_with_half_of_its_channels(data):
     assert_cut_equals_masked(random_graphs.model(data.draw))
@@ -159,6 +160,83 @@ def over_time() -> keras.Model:
     return keras.Model(sequence, L.Dense(2)(keras.ops.mean(x, axis=1)))
 
 
+def gates_of_operations() -> keras.Model:
+    """Squeeze and excitation written with `keras.ops`, in four ways."""
+    image = keras.Input((6, 6, 3))
+    x = L.Conv2D(8, 3, name="features")(image)
+    openings = (
+        lambda gate: keras.ops.reshape(gate, (-1, 1, 1, 8)),
+        lambda gate: keras.ops.expand_dims(keras.ops.expand_dims(gate, 1), -2),
+        lambda gate: gate[:, None, None, :],
+        lambda gate: gate[:, None, ..., None, :],
+    )
+    for opening in openings:
+        squeezed = keras.ops.squeeze(keras.ops.mean(x, axis=(1, 2), keepdims=True), axis=(1, 2))
+        x = x * opening(L.Dense(8, activation="sigmoid")(L.Dense(2, activation="relu")(squeezed)))
+    return keras.Model(image, L.Dense(2)(keras.ops.reshape(x, (-1, 4 * 4 * 8))))
+
+
+def halves() -> keras.Model:
+    """A split along the channels, and one along the places."""
+    image = keras.Input((6, 6, 3))
+    one, other = keras.ops.split(L.Conv2D(8, 3)(image), 2, axis=-1)
+    top, bottom = keras.ops.split(one * other, 2, axis=1)
+    return keras.Model(image, L.Dense(2)(L.Flatten()(top - bottom[:, ::-1])))
+
+
+def last_step() -> keras.Model:
+    sequence = keras.Input((6, 4))
+    return keras.Model(sequence, L.Dense(2)(L.GRU(5, return_sequences=True)(L.Dense(6)(sequence))[:, -1]))
+
+
+def both_parts() -> keras.Model:
+    image = keras.Input((6, 6, 3))
+    x = layers.CReLU()(L.BatchNormalization()(L.Conv2D(4, 3)(image)))
+    return keras.Model(image, L.Dense(2)(L.Flatten()(L.Conv2D(4, 3)(x))))
+
+
+def meta_filters() -> keras.Model:
+    image = keras.Input((8, 8, 3))
+    x = layers.DoubleConv2D(4, 3, activation="relu")(L.Conv2D(4, 3)(image))
+    return keras.Model(image, L.Dense(2)(L.Flatten()(layers.DoubleConv2D(4, 3, extra=1, pool=2)(x))))
+
+
+def nested_operations() -> keras.Model:
+    """A nested model with a shape in it, called twice."""
+    vector = keras.Input((6,))
+    features = keras.Input((8,))
+    inner = keras.Model(features, L.Conv1D(8, 1)(keras.ops.reshape(features, (-1, 1, 8)))[:, 0])
+    return keras.Model(vector, L.Dense(2)(inner(inner(L.Dense(8)(vector)))))
+
+
+def test_a_reshape_that_mixes_samples_keeps_its_channels():
+    sequence = keras.Input((6, 4), batch_size=1)
+    x = keras.ops.reshape(L.Dense(8, name="mixed")(sequence), (-1, 8))
+    found = channel_groups(keras.Model(sequence, L.Dense(2)(x)))
+    assert "with the batch among others" in dict(found.kept)["mixed"]
+
+
+@pytest.mark.parametrize(
+    ("take", "reason"),
+    [
+        (lambda x: x[:, :, 1:], "are picked by"),
+        (lambda x: x[:, :, 0], "are picked by"),
+        (lambda x: keras.ops.split(x, [2], axis=-1)[0], "are divided at fixed places by"),
+        (lambda x: keras.ops.transpose(keras.ops.transpose(x)), "change places with the batch"),
+    ],
+)
+def test_channels_that_are_picked_one_by_one_are_kept(take, reason):
+    sequence = keras.Input((6, 4))
+    model = keras.Model(sequence, L.Dense(2)(L.Flatten()(take(L.Dense(8, name="picked")(sequence)))))
+    assert reason in dict(assert_keeps(model))["picked"]
+
+
+def assert_keeps(model: keras.Model) -> tuple[tuple[str, str], ...]:
+    """Why channels are kept in a model without a group."""
+    assert_cut_equals_masked(model, 0)
+    return channel_groups(model).kept
+
+
 def tower(layer: keras.layers.Layer, first: bool) -> keras.Model:
     """A layer that two convolutions reach, one of them through a layer without a rule."""
     image = keras.Input((4, 4, 3))
@@ -240,6 +318,12 @@ def test_channels_that_are_looked_up_are_kept():
         (recurrent_stack, 5),
         (shared_trunk_with_two_heads, 2),
         (over_time, 2),
+        (gates_of_operations, 5),
+        (halves, 1),
+        (last_step, 2),
+        (both_parts, 2),
+        (meta_filters, 3),
+        (nested_operations, 1),
     ],
 )
 def test_a_graph_with_half_of_its_channels(build, groups):
@@ -256,8 +340,9 @@ def test_flags_and_the_structure_of_outputs_are_kept():
     assert [layer.name for layer in smaller.layers] == [layer.name for layer in model.layers]
 
 
-def test_a_cut_model_is_saved_and_loaded(tmp_path):
-    model = decoder()
+@pytest.mark.parametrize("build", [decoder, gates_of_operations])
+def test_a_cut_model_is_saved_and_loaded(build, tmp_path):
+    model = build()
     found = channel_groups(model)
     smaller = cut(model, found, half(found))
     smaller.save(tmp_path / "smaller.keras")

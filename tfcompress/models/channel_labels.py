@@ -111,7 +111,7 @@ class ChannelLabels:
         self.weight(layer, variable, axis, ids, Role.MAKES)
         return ids
 
-    def setting(self, layer: keras.Layer, name: str, *sizes: Any) -> None:
+    def setting(self, layer: keras.Operation, name: str, *sizes: Any) -> None:
         """Says that a setting in a layer's config is the number of entries of these ids, or a tuple with such numbers.
 
         Further calls of a shared layer must agree, so that their ids are tied, or kept where another call has a number.
@@ -171,6 +171,15 @@ class ChannelLabels:
             for name in np.unique(classes[ids]).tolist():
                 reasons.setdefault(name, reason)
         return classes, reasons
+
+
+def barrier(call: LayerCall, labels: ChannelLabels, reason: str) -> list[Label | None]:
+    """Keeps every channel that reaches a call; what it makes has no channels that could be removed."""
+    for tensor in call.inputs:
+        label = labels.of(tensor)
+        if label is not None:
+            labels.keep(label.ids, reason)
+    return [None] * len(call.outputs)
 
 
 def title(operation: keras.Operation) -> str:

@@ -6,8 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcompress.models.channel_labels import ChannelLabels, Label, Role, title
+from tfcompress.layers import CReLU
+from tfcompress.models.channel_labels import ChannelLabels, Label, Role, barrier, title
 from tfcompress.models.channel_norms import normalized_by_batch, normalized_by_group, normalized_by_layer
+from tfcompress.models.channel_places import ARRANGING, ARRANGING_OPS
 from tfcompress.models.graph import LayerCall
 
 _L = keras.layers
@@ -24,15 +26,6 @@ ELEMENTWISE_OPS = {
 }
 MERGING_OPS = {"Add", "Divide", "Maximum", "Minimum", "Multiply", "Power", "Subtract", "TrueDivide"}
 _REDUCING_OPS = {"Amax", "Amin", "Max", "Mean", "Min", "Std", "Sum", "Var"}
-
-
-def barrier(call: LayerCall, labels: ChannelLabels, reason: str) -> list[Label | None]:
-    """Keeps every channel that reaches a call; what it makes has no channels that could be removed."""
-    for tensor in call.inputs:
-        label = labels.of(tensor)
-        if label is not None:
-            labels.keep(label.ids, reason)
-    return [None] * len(call.outputs)
 
 
 def channel_axis(layer: keras.Layer, rank: int) -> int:
@@ -64,8 +57,8 @@ def operation_rule(call: LayerCall, labels: ChannelLabels) -> list[Label | None]
         return _concatenated(call, labels)
     if name in _REDUCING_OPS:
         return _reduced(call, labels)
-    if name == "Transpose" and operation.axes is not None:
-        return _moved(call, labels, [axis % len(call.input_shape) for axis in operation.axes])
+    if name in ARRANGING_OPS:
+        return ARRANGING_OPS[name](call, labels)
     return barrier(call, labels, f"reach {title(operation)}, for which there is no rule")
 
 
@@ -205,48 +198,12 @@ def _concatenated(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
     return barrier(call, labels, f"meet others along another axis in {title(call.operation)}")
 
 
-def _moved(call: LayerCall, labels: ChannelLabels, order: list[int]) -> list[Label | None]:
+def _both_parts(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    """CReLU: each channel is there twice, one half of the channels behind the other."""
     label = labels.of(call.inputs[0])
-    return [None if label is None else Label(order.index(label.axis), label.ids)]
-
-
-def _permuted(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    return _moved(call, labels, [0, *call.operation.dims])
-
-
-def _repeated(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    label = labels.of(call.inputs[0])
-    return [None if label is None else Label(2, label.ids)]
-
-
-def _reshaped(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
-    """Flatten and Reshape: each entry takes its id along; the last axis over which ids vary has the channels.
-
-    Where channels were divided over several axes, those in one place of the last go together.
-    """
-    layer, label = call.operation, labels.of(call.inputs[0])
-    before, after = call.input_shape[1:], call.output_shape[1:]
-    if label is None or None in before or None in after:
-        if isinstance(layer, _L.Reshape):
-            labels.setting(layer, "target_shape", *layer.target_shape)
-        return barrier(call, labels, f"reach {title(layer)} with an open size")
-    along = [1] * len(before)
-    along[label.axis - 1] = -1
-    grid = np.broadcast_to(label.ids.reshape(along), before)
-    if getattr(layer, "data_format", "channels_last") == "channels_first":  # Flatten moves the channels to the end
-        grid = np.moveaxis(grid, 0, -1)
-    grid = grid.reshape(after)
-    varying = [axis for axis in range(grid.ndim) if (grid != grid.take([0], axis)).any()]
-    axis = varying[-1] if varying else grid.ndim - 1
-    rows = np.moveaxis(grid, axis, -1).reshape(-1, after[axis])
-    if len(varying) > 1:
-        labels.tie(rows, np.broadcast_to(rows[0], rows.shape))
-    if isinstance(layer, _L.Reshape):
-        sizes: list[Any] = list(layer.target_shape)
-        if sizes[axis] != -1:
-            sizes[axis] = rows[0]
-        labels.setting(layer, "target_shape", *sizes)
-    return [Label(axis + 1, rows[0])]
+    if label is None or label.axis != len(call.input_shape) - 1:
+        return [label]
+    return [Label(label.axis, np.concatenate([label.ids, label.ids]))]
 
 
 def _prelu(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
@@ -280,19 +237,16 @@ _GLOBAL_POOLING = (
 )
 _MERGING = (_L.Add, _L.Average, _L.Maximum, _L.Minimum, _L.Multiply, _L.Subtract)
 
-PASSING: dict[type[keras.Layer], Rule] = {
+PASSING: dict[type[keras.Layer], Rule] = ARRANGING | {
     _L.Activation: _activation,
     _L.BatchNormalization: normalized_by_batch,
     _L.Concatenate: _concatenated,
-    _L.Flatten: _reshaped,
+    CReLU: _both_parts,
     _L.GroupNormalization: normalized_by_group,
     _L.LayerNormalization: normalized_by_layer,
     _L.PReLU: _prelu,
-    _L.Permute: _permuted,
     _L.RMSNormalization: normalized_by_layer,
-    _L.RepeatVector: _repeated,
     _L.Rescaling: _rescaling,
-    _L.Reshape: _reshaped,
     _L.Softmax: _softmax,
     **dict.fromkeys(_ELEMENTWISE, _handed_on),
     **dict.fromkeys(_GLOBAL_POOLING, _global_pooling),

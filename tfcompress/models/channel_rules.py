@@ -6,11 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcompress.models.channel_labels import ChannelLabels, Label, Role, title
+from tfcompress.layers import DoubleConv2D
+from tfcompress.models.channel_labels import ChannelLabels, Label, Role, barrier, title
 from tfcompress.models.channel_passing import (
     PASSING,
     applications_rule,
-    barrier,
     channel_axis,
     is_elementwise,
     operation_rule,
@@ -94,6 +94,15 @@ def _grouped_convolution(call: LayerCall, labels: ChannelLabels, axis: int) -> l
     places = ids.reshape(layer.groups, -1)
     labels.tie(places, np.broadcast_to(places[0], places.shape))
     return _filters(call, labels, axis, ids)
+
+
+def _doubly_convolutional(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
+    """A meta filter makes several channels, side by side, which go together."""
+    layer, last = call.operation, len(call.output_shape) - 1
+    labels.read(call, call.inputs[0], last, layer.kernel, 2)
+    ids = labels.made(layer, layer.kernel, 3)
+    _filters(call, labels, last, ids)
+    return [Label(last, np.repeat(ids, layer.copies))]
 
 
 def _transposed_convolution(call: LayerCall, labels: ChannelLabels) -> list[Label | None]:
@@ -251,6 +260,7 @@ _RULES: dict[type[keras.Layer], Rule] = PASSING | {
     _L.Attention: _attention,
     _L.Bidirectional: _bidirectional,
     _L.Dense: _dense,
+    DoubleConv2D: _doubly_convolutional,
     _L.EinsumDense: _einsum_dense,
     _L.Embedding: _embedding,
     _L.MultiHeadAttention: _multi_head_attention,

@@ -46,7 +46,7 @@ def cut(model: keras.Model, found: Channels, kept: Sequence[np.ndarray]) -> kera
         made.append((source, smaller))
         return smaller
 
-    smaller = rebuild(model, replace, input_shapes=cutting.input_shapes())
+    smaller = rebuild(model, replace, input_shapes=cutting.input_shapes(), operations=cutting.operations())
     for source, layer in made:
         copy_state(source, layer, cutting.part)
     return smaller
@@ -76,8 +76,8 @@ class _Cutting:
         """For each entry whether it stays."""
         return self._stays[self._found.classes[ids]]
 
-    def config(self, layer: keras.Layer, config: dict[str, Any]) -> dict[str, Any]:
-        """A layer's config with its sizes counted anew."""
+    def config(self, layer: keras.Operation, config: dict[str, Any]) -> dict[str, Any]:
+        """The config of a layer or operation with its sizes counted anew."""
         config = _without_shapes(config)
         for (owner, path), sizes in self._found.labels.settings.items():
             if owner == id(layer):
@@ -88,6 +88,15 @@ class _Cutting:
                     table = table[key]
                 table[name] = counts if isinstance(table.get(name), (tuple, list)) else counts[0]
         return config
+
+    def operations(self) -> dict[int, keras.Operation]:
+        """The `keras.ops` operations that have other settings, made again, by the ids of those in the source."""
+        named = {id(call.operation): call.operation for call in self._found.calls if id(call.operation) in self.layers}
+        return {
+            key: type(source).from_config(self.config(source, source.get_config()))
+            for key, source in named.items()
+            if not isinstance(source, keras.Layer)
+        }
 
     def input_shapes(self) -> dict[int, tuple[int | None, ...]]:
         """The shapes of nested models' inputs that lose channels."""

@@ -21,6 +21,7 @@ def rebuild(
     after: After | None = None,
     skip: Collection[keras.Operation] = (),
     input_shapes: Mapping[int, tuple[int | None, ...]] | None = None,
+    operations: Mapping[int, keras.Operation] | None = None,
 ) -> keras.Model:
     """Builds a new model with the graph of `model`, in which layers are replaced and operations inserted.
 
@@ -39,6 +40,7 @@ def rebuild(
             whose nodes it has seen already.
         skip: Layers and `keras.ops` operations of `model` to leave out: what they read goes on in their place.
         input_shapes: For the ids of input layers of nested models: the shape that they get, the batch in front.
+        operations: For the ids of `keras.ops` operations: what stands in for them.
 
     Returns:
         The new model.
@@ -55,7 +57,13 @@ def rebuild(
         ['InputLayer', 'Dense', 'LeakyReLU']
     """
     skipped = frozenset(id(operation) for operation in skip)
-    rebuilding = _Rebuilding(replace or _keep_clone, after or _keep_output, skipped, input_shapes or {})
+    rebuilding = _Rebuilding(
+        replace or _keep_clone,
+        after or _keep_output,
+        skipped,
+        input_shapes or {},
+        successors=dict(operations or {}),
+    )
     result = rebuilding.model(model, outermost=True)
     rebuilding.copy_state()
     return result
