@@ -63,7 +63,7 @@ CONTRACT = {
         in_file=False,
         refuses=("group_convolution",),
     ),
-    "CompactFilters": Row(tfc.CompactFilters(), rewrites=True, in_file=False, refuses=_WITHOUT_CONVOLUTIONS),
+    "CompactFilters": Row(tfc.CompactFilters(), rewrites=True, refuses=_WITHOUT_CONVOLUTIONS),
     "CompactFilters-on_a_group": Row(
         tfc.CompactFilters({"type": "P4", "width": 0.25}),
         rewrites=True,

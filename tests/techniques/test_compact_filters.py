@@ -294,11 +294,18 @@ def composed(form: object, folder: Path) -> tuple[keras.Model, tfc.Card, float]:
 @pytest.mark.parametrize(
     "form",
     [
-        "P4",
+        "DepthwiseSeparable",
         "DoublyConvolutional",
+        "P4",
         *(
             pytest.param(form, marks=pytest.mark.slow)
-            for form in ("P4M", {"type": "DoublyConvolutional", "pool": 2}, "ConcatenatedReLU", "Fire")
+            for form in (
+                "P4M",
+                {"type": "DoublyConvolutional", "pool": 2},
+                "ConcatenatedReLU",
+                "Fire",
+                "InvertedResidual",
+            )
         ),
     ],
     ids=str,
@@ -310,6 +317,8 @@ def test_one_recipe_leads_through_every_weight_technique_to_an_int8_file(form: o
     assert difference < 0.05
     kernels = {layer.name: layer.kernel.numpy() for layer in model.layers if hasattr(layer, "kernel")}
     assert all((kernel == 0).mean() >= 0.5 - 1 / kernel.size for kernel in kernels.values())
+    if form in ("DepthwiseSeparable", "InvertedResidual"):
+        assert any(isinstance(layer, L.DepthwiseConv2D) for layer in model.layers)
     if form in ("P4", "P4M"):
         # Each filter is there in every orientation: as many zeros, and no other values.
         assert any(isinstance(layer, GroupConv2D) for layer in model.layers)
