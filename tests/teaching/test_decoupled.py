@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfcompress as tfc
 from tfcompress.teaching.soft_targets import softened_divergence
@@ -29,9 +30,16 @@ def test_the_parts_with_the_weights_of_plain_distillation_are_soft_targets() -> 
 
 
 @pytest.mark.parametrize(
-    "label", [np.array([1, 2]), np.array([[1], [2]]), np.eye(3)[[1, 2]], np.array([1.0, 2.0], "float32")]
+    "label",
+    [
+        np.array([1, 2]),
+        np.array([[1], [2]]),
+        np.eye(3)[[1, 2]],
+        np.array([1.0, 2.0], "float32"),
+        np.array([[0.05, 0.9, 0.05], [0.05, 0.05, 0.9]]),
+    ],
 )
-def test_labels_are_taken_as_numbers_or_one_hot(label: np.ndarray) -> None:
+def test_labels_are_taken_as_numbers_one_hot_or_smoothed(label: np.ndarray) -> None:
     generator = np.random.default_rng(0)
     student, teacher = generator.normal(size=(2, 2, 3))
     expected = tfc.DecoupledKD().loss(student, teacher, np.array([1, 2]))
@@ -41,3 +49,25 @@ def test_labels_are_taken_as_numbers_or_one_hot(label: np.ndarray) -> None:
 def test_a_teacher_that_is_quite_sure_gives_finite_losses() -> None:
     teacher, student = np.array([[200.0, 0.0, 1.0]], "float32"), np.array([[-100.0, 50.0, 0.0]], "float32")
     assert np.isfinite(tfc.DecoupledKD(temperature=1.0).loss(student, teacher, np.array([0]))).all()
+
+
+@pytest.mark.parametrize("label", [np.array([1, -1, 3]), np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]])])
+def test_what_has_no_label_has_no_loss_and_no_gradient(label: np.ndarray) -> None:
+    generator = np.random.default_rng(0)
+    student, teacher = generator.normal(size=(2, 3, 3)) * 50
+    variable = tf.Variable(student)
+    with tf.GradientTape() as tape:
+        loss = tfc.DecoupledKD().loss(variable, teacher, label)
+    expected = tfc.DecoupledKD().loss(student[:1], teacher[:1], np.array([1]))
+    np.testing.assert_allclose(loss, [float(expected[0]), 0, 0])
+    gradient = tape.gradient(loss, variable).numpy()
+    assert np.abs(gradient[0]).max() > 0
+    np.testing.assert_array_equal(gradient[1:], 0)
+
+
+def test_smoothed_labels_of_a_sigmoid_are_those_of_its_two_classes() -> None:
+    generator = np.random.default_rng(0)
+    student, teacher = generator.normal(size=(2, 2, 4, 2))
+    hard = generator.integers(0, 2, (2, 4))
+    expected = tfc.DecoupledKD().loss(student, teacher, hard)
+    np.testing.assert_allclose(tfc.DecoupledKD().loss(student, teacher, hard * 0.9 + 0.05), expected)

@@ -2,9 +2,21 @@
 
 import itertools
 
+import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
 import tfcompress as tfc
+from tfcompress.teaching.objective import weighted_mean
+
+RELATIONS = [
+    tfc.RelationalDistance(),
+    tfc.RelationalAngle(),
+    tfc.SimilarityPreserving(),
+    tfc.ProbabilisticTransfer(),
+]
+every_relation = pytest.mark.parametrize("objective", RELATIONS, ids=lambda one: type(one).__name__)
 
 
 def test_hints_are_half_the_mean_square() -> None:
@@ -56,7 +68,7 @@ def test_distances_are_those_of_a_loop_over_pairs() -> None:
         apart = {(i, j): float(np.linalg.norm(points[i] - points[j])) for i, j in pairs}
         mean = sum(apart.values()) / 20
         found.append({pair: distance / mean for pair, distance in apart.items()})
-    expected = sum(_huber(found[0][pair] - found[1][pair]) for pair in pairs) / 25
+    expected = [sum(_huber(found[0][i, j] - found[1][i, j]) for j in range(5)) / 5 for i in range(5)]
     np.testing.assert_allclose(tfc.RelationalDistance().loss(*sides), expected, rtol=1e-9)
 
 
@@ -70,9 +82,11 @@ def test_angles_are_those_of_a_loop_over_triplets() -> None:
         one, other = points[i] - points[j], points[k] - points[j]
         return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
-    triplets = list(itertools.product(range(4), repeat=3))
-    expected = sum(_huber(cosine(sides[0], *t) - cosine(sides[1], *t)) for t in triplets) / 64
-    np.testing.assert_allclose(tfc.RelationalAngle().loss(*sides), expected, rtol=1e-9)
+    def at(j: int) -> float:
+        ends = list(itertools.product(range(4), repeat=2))
+        return sum(_huber(cosine(sides[0], i, j, k) - cosine(sides[1], i, j, k)) for i, k in ends) / 16
+
+    np.testing.assert_allclose(tfc.RelationalAngle().loss(*sides), [at(j) for j in range(4)], rtol=1e-9)
 
 
 def test_similarities_worked_by_hand() -> None:
@@ -88,14 +102,75 @@ def test_neighbours_worked_by_hand() -> None:
     of_first = np.array([1 / 3, 2 / 3])
     divergence = float((of_first * np.log(of_first / 0.5)).sum())
     loss = tfc.ProbabilisticTransfer().loss(np.ones((3, 4)), teacher)
-    np.testing.assert_allclose(
-        loss, 2 * divergence / 3, rtol=1e-5
-    )  # the first and the third sample; the second is torn
+    # The first and the third sample; the second is torn.
+    np.testing.assert_allclose(loss, [divergence, 0, divergence], rtol=1e-5)
+
+
+def test_the_weight_of_neighbours_is_that_of_repdistiller() -> None:
+    # 30,000 times the mean over all entries of p log(p / q), for batches of 64.
+    generator = np.random.default_rng(0)
+    student, teacher = generator.normal(size=(2, 64, 8))
+
+    def probabilities(features: np.ndarray) -> np.ndarray:
+        unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+        kernel = (unit @ unit.T + 1) / 2
+        return kernel / kernel.sum(axis=1, keepdims=True)
+
+    p, q = probabilities(teacher), probabilities(student)
+    objective = tfc.ProbabilisticTransfer()
+    found = objective.weight * float(keras.ops.mean(objective.loss(student, teacher)))
+    # Theirs counts each sample as a neighbour of its own, which takes a little of the rest.
+    assert found == pytest.approx(30_000 * float(np.mean(p * np.log(p / q))), rel=0.1)
 
 
 def test_features_of_more_axes_are_taken_as_vectors() -> None:
     generator = np.random.default_rng(2)
     student, teacher = generator.normal(size=(4, 2, 3, 2)), generator.normal(size=(4, 5))
-    for objective in (tfc.RelationalDistance(), tfc.RelationalAngle(), tfc.SimilarityPreserving()):
+    for objective in RELATIONS:
         whole = objective.loss(student, teacher)
         np.testing.assert_allclose(whole, objective.loss(student.reshape(4, 12), teacher))
+
+
+@every_relation
+@pytest.mark.parametrize("shape", [(6,), (6, 1), (6, 3)])
+def test_a_sample_of_weight_0_is_as_if_it_were_not_there(objective: tfc.RelationalAngle, shape: tuple) -> None:
+    generator = np.random.default_rng(3)
+    student, teacher = generator.normal(size=(6, 4)), generator.normal(size=(6, 5))
+    left, weights = [0, 2, 3, 5], np.ones(shape)
+    weights[[1, 4]] = 0
+    found = objective.loss(student, teacher, weights)
+    expected = objective.loss(student[left], teacher[left])
+    np.testing.assert_allclose(np.asarray(found)[left], expected, rtol=1e-6)
+    # The mean is taken over the batch, as Keras does it: 4 of 6 samples.
+    np.testing.assert_allclose(weighted_mean(found, weights), 4 / 6 * np.mean(expected), rtol=1e-6)
+
+
+@every_relation
+def test_weights_multiply_the_relations_of_their_sample(objective: tfc.RelationalAngle) -> None:
+    generator = np.random.default_rng(4)
+    student, teacher, weights = generator.normal(size=(5, 4)), generator.normal(size=(5, 3)), np.arange(1.0, 6.0)
+    losses = np.asarray(objective.loss(student, teacher))
+    np.testing.assert_allclose(weighted_mean(losses, weights), np.mean(losses * weights))
+
+
+@pytest.mark.parametrize("objective", RELATIONS[:2], ids=["distance", "angle"])
+def test_samples_far_from_zero_and_twins_have_their_true_distances_in_float32(objective: tfc.RelationalAngle) -> None:
+    generator = np.random.default_rng(5)
+    student, teacher = generator.normal(size=(8, 300)) + 30, generator.normal(size=(8, 200)) - 20
+    student[5], teacher[5] = student[2], teacher[2]
+    variable = tf.Variable(student.astype("float32"))
+    with tf.GradientTape() as tape:
+        loss = objective.loss(variable, teacher.astype("float32"))
+    np.testing.assert_allclose(loss, objective.loss(student, teacher), rtol=1e-3)
+    assert np.isfinite(tape.gradient(loss, variable)).all()
+
+
+@pytest.mark.parametrize("objective", RELATIONS[:2], ids=["distance", "angle"])
+def test_no_array_of_all_pairs_times_all_features_is_made(objective: tfc.RelationalAngle) -> None:
+    batch, entries = 6, 1000
+    with tf.Graph().as_default() as graph:
+        student = tf.compat.v1.placeholder("float32", (batch, entries))
+        loss = objective.loss(student, tf.zeros((batch, 7)))
+        tf.gradients(loss, student)
+    sizes = [tensor.shape.num_elements() or 0 for made in graph.get_operations() for tensor in made.outputs]
+    assert max(sizes) <= batch * entries

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tfcompress as tfc
+from tfcompress.errors import TfCompressWarning
 from tfcompress.teaching.objective import FeatureObjective, Objective, OutputObjective, check_number, weighted_mean
 from tfcompress.teaching.objectives import OBJECTIVES, make_objective
 from tfcompress.transforms.named import as_table
@@ -143,7 +144,33 @@ def test_weights_of_samples_multiply_their_losses() -> None:
     assert float(weighted_mean(losses, np.array([[0.0], [2.0]]))) == 4.5
     assert float(weighted_mean(losses[:, 0], np.array([[0.0], [2.0]]))) == 3.0
     assert float(weighted_mean(losses, np.array([[0.0, 1.0], [1.0, 0.0]]))) == 1.25
-    assert float(weighted_mean(np.array(5.0), np.array([0.0, 0.0]))) == 5.0
+
+
+def test_weights_of_positions_that_losses_do_not_have_are_averaged() -> None:
+    words = np.array([[1.0, 1.0, 0.0, 0.0], [2.0, 2.0, 2.0, 2.0]])
+    assert float(weighted_mean(np.array([4.0, 3.0]), words)) == (4 * 0.5 + 3 * 2) / 2
+    assert float(weighted_mean(np.array([4.0, 3.0]), words[..., None])) == (4 * 0.5 + 3 * 2) / 2
+    # Positions of a feature map are not those of the words.
+    assert float(weighted_mean(np.array([[4.0, 4.0, 4.0], [3.0, 3.0, 3.0]]), words)) == (4 * 0.5 + 3 * 2) / 2
+
+
+def test_weights_that_cannot_count_are_told() -> None:
+    with pytest.warns(TfCompressWarning, match="one loss for the whole batch, so weights"):
+        assert float(weighted_mean(np.array(5.0), np.array([0.0, 0.0]))) == 5.0
+
+
+@pytest.mark.parametrize("objective", [tfc.Hints(), tfc.AttentionTransfer()])
+def test_a_sequence_with_weights_of_its_words_learns_from_features(objective: Objective) -> None:
+    def tagger(units: int) -> keras.Model:
+        layers = [keras.layers.GRU(units, return_sequences=True), keras.layers.Dense(3)]
+        return keras.Sequential([keras.Input((6, 2)), *layers])
+
+    learning = tfc.Distillation(tagger(8), [objective]).wrap(tagger(4))
+    learning.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+    weights = np.ones((4, 6))
+    weights[:, 4:] = 0
+    logs = learning.fit(np.ones((4, 6, 2)), np.ones((4, 6)), sample_weight=weights, verbose=0).history
+    assert np.isfinite(logs["loss"]).all()
 
 
 def test_numbers_are_checked_for_finiteness() -> None:

@@ -18,7 +18,8 @@ class DecoupledKD(OutputObjective):
         L = T^2 (alpha TCKD + beta NCKD)
 
     Plain soft targets are TCKD + (1 - p_t) NCKD: where the teacher is sure, what it knows of the other classes hardly
-    counts. Needs class labels, as numbers or one-hot.
+    counts. Needs class labels, as numbers, one-hot or smoothed: of the latter the right class is the most probable one.
+    The loss is 0 where there is no label: a number outside the classes, such as -1, or zeros instead of one-hot.
 
     Args:
         alpha: The weight of the right class, from 0.
@@ -53,21 +54,39 @@ class DecoupledKD(OutputObjective):
 
     def loss(self, student: Any, teacher: Any, target: Any) -> Any:
         """T^2 (alpha TCKD + beta NCKD), for each sample and position."""
-        right = keras.ops.cast(one_hot(target, student), student.dtype)
+        classes, labelled = class_numbers(target, student)
+        right = keras.ops.one_hot(classes, student.shape[-1], dtype=student.dtype)
         log_p, log_q = (_parts(logits / self.temperature, right) for logits in (teacher, student))
         divergences = [keras.ops.sum(keras.ops.exp(p) * (p - q), axis=-1) for p, q in zip(log_p, log_q, strict=True)]
-        return self.temperature**2 * (self.alpha * divergences[0] + self.beta * divergences[1])
+        loss = self.temperature**2 * (self.alpha * divergences[0] + self.beta * divergences[1])
+        return loss * keras.ops.cast(labelled, loss.dtype)
 
 
-def one_hot(target: Any, logits: Any) -> Any:
-    """Labels as one-hot: class numbers, with or without a last axis of 1, are spread, one-hot ones stay."""
+def class_numbers(target: Any, logits: Any) -> tuple[Any, Any]:
+    """The number of each right class, 0 where there is none, and whether there is one.
+
+    Args:
+        target: Class numbers of the shape of `logits` without its last axis or with one of 1, or distributions over the
+            classes of the shape of `logits`.
+        logits: Shape (..., classes).
+
+    Example:
+        >>> import numpy as np
+        >>> numbers, labelled = class_numbers(np.array([2, -1]), np.zeros((2, 3)))
+        >>> numbers.numpy(), labelled.numpy()
+        (array([2, 0], dtype=int32), array([ True, False]))
+    """
     classes, rank = logits.shape[-1], len(logits.shape)
     target = keras.ops.convert_to_tensor(target)
     if len(target.shape) == rank and target.shape[-1] == classes:
-        return target
+        numbers = keras.ops.cast(keras.ops.argmax(target, axis=-1), "int32")
+        return numbers, keras.ops.any(target > 0, axis=-1)
     if len(target.shape) == rank:
         target = keras.ops.squeeze(target, -1)
-    return keras.ops.one_hot(keras.ops.cast(target, "int32"), classes)
+    # Smoothed labels of a sigmoid, 0.05 and 0.95, are those of its two classes.
+    numbers = keras.ops.cast(keras.ops.round(keras.ops.cast(target, "float64")), "int32")
+    labelled = keras.ops.logical_and(numbers >= 0, numbers < classes)
+    return keras.ops.where(labelled, numbers, 0), labelled
 
 
 def _parts(logits: Any, right: Any) -> tuple[Any, Any]:

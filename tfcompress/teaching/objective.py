@@ -1,6 +1,7 @@
 """What an objective is: one thing that a student is to have in common with its teacher, as a loss."""
 
 import re
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -8,7 +9,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from tfcompress.errors import RecipeError
+from tfcompress.errors import RecipeError, TfCompressWarning
 from tfcompress.transforms.named import as_table, named
 
 
@@ -49,6 +50,10 @@ class Objective(ABC):  # noqa: B024  what is abstract differs between objectives
 
     It is registered with `keras.saving.register_keras_serializable("tfcompress")`, so that models saved in mid-training
     carry it.
+
+    `sample_weight` of `fit` multiplies the loss of each sample, as it does the user's own loss; so does `class_weight`,
+    which Keras turns into weights of the samples by their labels. What a teacher says of a class that weighs more
+    counts more.
     """
 
     weight: float | Linear = field(default=1.0, kw_only=True)
@@ -110,6 +115,17 @@ class OutputObjective(Objective):
             One value for each sample, or for each position of it, whose mean is the loss.
         """
 
+    def masked_loss(self, student: Any, teacher: Any, target: Any, mask: Any) -> Any:
+        """`loss` of a sequence, with what is padding left out of the sum and of the number of positions.
+
+        Args:
+            student: See `loss`.
+            teacher: See `loss`.
+            target: See `loss`.
+            mask: The mask that Keras keeps with the student's output, true where a position is no padding.
+        """
+        return over_real(self.loss(student, teacher, target), mask)
+
 
 @dataclass(frozen=True)
 class FeatureObjective(Objective):
@@ -143,16 +159,56 @@ def weighted_mean(values: Any, sample_weight: Any) -> Any:
 
     Args:
         values: A scalar, or losses of shape (batch, ...).
-        sample_weight: None, or weights whose shape is that of `values`, of its first axes, or (batch, 1).
+        sample_weight: None, or weights of shape (batch, ...). Those of positions that the losses do not have, such as
+            of words where a loss stands for a whole sequence, are averaged for each sample.
+
+    Warns:
+        TfCompressWarning: There are weights, and a scalar, in which they cannot count.
     """
-    if sample_weight is None or not len(values.shape):
+    if sample_weight is None:
         return keras.ops.mean(values)
+    if not len(values.shape):
+        warnings.warn(
+            "An objective gives one loss for the whole batch, so weights of samples and classes do not count in it. "
+            "Let its function give one for each sample.",
+            TfCompressWarning,
+            stacklevel=2,
+        )
+        return values
     weights = keras.ops.cast(sample_weight, values.dtype)
-    if len(weights.shape) > len(values.shape):
-        weights = keras.ops.squeeze(weights, -1)
+    common = list(zip(weights.shape, values.shape, strict=False))
+    if any(one not in (None, 1, loss) and loss is not None for one, loss in common[1:]):
+        weights = of_samples(weights)
+    elif len(weights.shape) > len(values.shape):
+        weights = keras.ops.mean(weights, axis=tuple(range(len(values.shape), len(weights.shape))))
     while len(weights.shape) < len(values.shape):
         weights = keras.ops.expand_dims(weights, -1)
     return keras.ops.mean(values * weights)
+
+
+def over_real(losses: Any, real: Any) -> Any:
+    """Losses of positions, 0 where these are padding, and scaled so that their mean is that over the others.
+
+    Args:
+        losses: Shape (batch, ...).
+        real: Which positions are no padding, of the shape of the first axes of `losses`.
+
+    Example:
+        >>> import numpy as np
+        >>> over_real(np.array([[3.0, 5.0]]), np.array([[True, False]])).numpy()
+        array([[6., 0.]])
+    """
+    real = keras.ops.cast(real, losses.dtype)
+    share = keras.ops.maximum(keras.ops.mean(real), keras.config.epsilon())
+    while len(real.shape) < len(losses.shape):
+        real = keras.ops.expand_dims(real, -1)
+    return losses * real / share
+
+
+def of_samples(weights: Any) -> Any:
+    """Weights of shape (batch, ...) as one for each sample, the mean of its positions."""
+    axes = tuple(range(1, len(weights.shape)))
+    return keras.ops.mean(weights, axis=axes) if axes else weights
 
 
 def check_number(what: str, value: Any, *, above: float | None = None) -> None:
