@@ -1,7 +1,8 @@
+import keras
 import pytest
 
 import tfcompress as tfc
-from tfcompress.teaching.features import Feature
+from tfcompress.teaching.features import Feature, features_of
 from tfcompress.teaching.pairing import pair_up
 
 STUDENT = [
@@ -38,6 +39,48 @@ def test_relations_take_the_last_features_whatever_their_shape() -> None:
 
 def test_names_are_taken_as_they_are() -> None:
     assert names(tfc.Hints(layers={"s1": "t3"})) == [("s1", "t3")]
+
+
+def _body(units: int) -> keras.Model:
+    layers = [
+        keras.layers.Rescaling(1 / 255, name="scale"),
+        keras.layers.Normalization(name="normalize"),
+        keras.layers.Conv2D(units, 3, name="conv"),
+        keras.layers.ZeroPadding2D(2, name="pad"),
+        keras.layers.Conv2D(units, 3, 2, name="next"),
+        keras.layers.Cropping2D(1, name="crop"),
+        keras.layers.GlobalAveragePooling2D(name="pooled"),
+        keras.layers.Dropout(0.5, name="dropped"),
+        keras.layers.Dense(3, name="head"),
+    ]
+    return keras.Sequential([keras.Input((12, 12, 3)), *layers])
+
+
+def test_what_only_pads_crops_or_drops_and_what_nothing_learned_made_is_left_to_names() -> None:
+    student, teacher = features_of(_body(2)), features_of(_body(4))
+
+    def found(objective: tfc.Hints | tfc.AttentionTransfer | tfc.RelationalAngle) -> list[tuple[str, str]]:
+        return [(ours.name, theirs.name) for ours, theirs in pair_up(objective, student, teacher)]
+
+    assert found(tfc.AttentionTransfer()) == [("conv", "conv"), ("next", "next")]
+    assert found(tfc.RelationalAngle()) == [("pooled", "pooled")]
+    assert found(tfc.Hints(layers={"pad": "pad"})) == [("pad", "pad")]
+    assert found(tfc.RelationalAngle(layers={"dropped": "dropped"})) == [("dropped", "dropped")]
+
+
+def test_a_frozen_teacher_is_paired_as_any_other() -> None:
+    teacher = _body(4)
+    teacher.trainable = False
+    assert [one.name for one in features_of(teacher) if one.telling] == ["conv", "next", "pooled"]
+
+
+def test_stages_of_mobilenet_are_five() -> None:
+    def stages(alpha: float) -> list[Feature]:
+        return features_of(keras.applications.MobileNetV2((96, 96, 3), alpha=alpha, weights=None))
+
+    pairs = pair_up(tfc.AttentionTransfer(), stages(0.35), stages(1.0))
+    assert [ours.size for ours, _ in pairs] == [(48, 48), (24, 24), (12, 12), (6, 6), (3, 3)]
+    assert not any("pad" in ours.name + theirs.name for ours, theirs in pairs)
 
 
 @pytest.mark.parametrize(

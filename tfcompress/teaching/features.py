@@ -8,6 +8,18 @@ import keras
 
 from tfcompress.models.graph import LayerCall, graph_of, is_model, nested_inputs, run, trace
 from tfcompress.models.surgery import layers_of, takes_training
+from tfcompress.transforms.activation_range import ActivationRange, FixedRange
+
+_ADD_NOTHING = tuple(
+    getattr(keras.layers, name)
+    for name in (
+        *("ActivityRegularization", "AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "Identity"),
+        *(f"{kind}{axes}D" for kind in ("Cropping", "SpatialDropout", "ZeroPadding") for axes in (1, 2, 3)),
+    )
+)
+"""Layers that give what they get, padded, cropped or with noise: a student learns more from what they get."""
+_LEARN_NOTHING = (keras.layers.Normalization, ActivationRange, FixedRange)
+"""Layers whose weights are statistics of what reaches them."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +29,13 @@ class Feature:
     Attributes:
         name: The layer's name.
         shape: The output's shape, the batch in front.
+        telling: Whether automatic pairing takes it: layers that only pad, crop, drop or add noise, and those behind no
+            weight that was learned, are compared only by name.
     """
 
     name: str
     shape: tuple[int | None, ...]
+    telling: bool = True
 
     @property
     def size(self) -> tuple[int | None, ...]:
@@ -46,13 +61,26 @@ def features_of(model: keras.Model) -> list[Feature]:
     calls, outputs = trace(graph, graph.inputs)
     makers = {id(tensor): call for call in calls for tensor in call.outputs}
     ends = {id(call) for call in calls if _puts_out(call, {id(output) for output in outputs}, calls)}
+    learned = _learned(calls)
     found: dict[str, Feature] = {}
     for call in makers.values():
         tensor = call.outputs[0]
         named = isinstance(call.operation, keras.Layer) and len(call.outputs) == 1 and len(tensor.shape) >= 2
         if named and id(call) not in ends and keras.backend.is_float_dtype(tensor.dtype):
-            found[call.operation.name] = Feature(call.operation.name, tuple(tensor.shape))
+            telling = id(tensor) in learned and not isinstance(call.operation, _ADD_NOTHING)
+            found[call.operation.name] = Feature(call.operation.name, tuple(tensor.shape), telling)
     return list(found.values())
+
+
+def _learned(calls: list[LayerCall]) -> set[int]:
+    """The tensors that depend on weights that were learned, by their ids."""
+    found: set[int] = set()
+    for call in calls:
+        layer = call.operation
+        own = isinstance(layer, keras.Layer) and not isinstance(layer, _LEARN_NOTHING) and bool(layer.weights)
+        if own or any(id(tensor) in found for tensor in call.inputs):
+            found |= {id(tensor) for tensor in call.outputs}
+    return found
 
 
 def _puts_out(call: LayerCall, outputs: set[int], calls: list[LayerCall]) -> bool:

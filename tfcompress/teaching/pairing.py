@@ -14,7 +14,7 @@ def pair_up(objective: FeatureObjective, student: Sequence[Feature], teacher: Se
 
     With `layers`, those. Else by the objective's `pairing`: "stages" takes from each model the last layer at each
     spatial size and pairs equal sizes; "middle" the middle one of these pairs; "last" the last feature of each model,
-    whatever its shape.
+    whatever its shape. These take no layer that only pads, crops or drops, and none before the first learned weight.
 
     Args:
         objective: The objective.
@@ -34,6 +34,7 @@ def pair_up(objective: FeatureObjective, student: Sequence[Feature], teacher: Se
             if reason := objective.misfit(pair[0].shape, pair[1].shape):
                 raise RecipeError(f"{title}: {pair[0]} cannot be compared with {pair[1]}: {reason}.")
         return named
+    student, teacher = ([feature for feature in features if feature.telling] for features in (student, teacher))
     found = [pair for pair in _candidates(objective, student, teacher) if not objective.misfit(*_shapes(pair))]
     if objective.pairing == "middle" and found:
         found = [found[(len(found) - 1) // 2]]
@@ -61,5 +62,9 @@ def _by_name(title: str, who: str, name: str, features: Sequence[Feature]) -> Fe
     found = [feature for feature in features if feature.name == name]
     if not found:
         known = [feature.name for feature in features]
-        raise RecipeError(f"{title}: the {who} has no layer {name!r} to take features from. {suggestion(name, known)}")
+        raise RecipeError(
+            f"{title}: the {who} has no layer {name!r} whose features can be compared. {suggestion(name, known)} What "
+            "a model puts out, and what only an activation divides from it, is for objectives on outputs: SoftTargets, "
+            "LogitRegression."
+        )
     return found[0]
