@@ -55,6 +55,73 @@ def test_wide_beams_find_what_trying_everything_finds(seed: int, penalty: float,
         assert not np.any(words[sample].numpy()[np.arange(4) >= lengths[sample].numpy()[:, None]])
 
 
+def _plain_beam(log_p: np.ndarray, length: int, beams: int, penalty: float) -> list[tuple[float, tuple[int, ...]]]:
+    """One sample's beams, in Python numbers and without stopping before the full length; log_p: (place, last, next)."""
+    alive: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    found = []
+    for size in range(1, length + 1):
+        grown = [
+            (total + float(log_p[size - 1, (START, *words)[-1], word]), (*words, word))
+            for total, words in alive
+            for word in range(log_p.shape[-1])
+        ]
+        grown.sort(reverse=True)
+        found += [(total / ((5 + size) / 6) ** penalty, words) for total, words in grown[:beams] if words[-1] == END]
+        alive = [one for one in grown if one[1][-1] != END][:beams]
+    found += [(total / ((5 + length) / 6) ** penalty, words) for total, words in alive]
+    return sorted(found, reverse=True)[:beams]
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_narrow_beams_are_those_of_a_plain_search_whatever_else_is_in_the_batch(
+    seed: int, beams: int, penalty: float
+) -> None:
+    # The place counts too, so that no two sequences tie. Some samples end at once, some not at all.
+    logits = np.random.default_rng(seed).normal(size=(4, 7, 6, 6)).astype("float32") * 2
+    logits[..., END] += np.array([3.0, 0.0, -2.0, -9.0])[:, None, None]
+    log_p = np.asarray(tf.nn.log_softmax(logits))
+
+    def step(words: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        places = tf.stack([state["sample"], state["place"], words], axis=1)
+        return tf.gather_nd(logits, places), {**state, "place": state["place"] + 1}
+
+    settings = {"start": START, "end": END, "length": 7, "beams": beams, "length_penalty": penalty}
+    together = tfc.beam_search(step, {"sample": tf.range(4), "place": tf.zeros([4], tf.int32)}, **settings)
+    for sample in range(4):
+        expected = _plain_beam(log_p[sample], 7, beams, penalty)
+        count = len(expected)
+        lengths = together.lengths[sample].numpy()
+        found = [tuple(row[:size]) for row, size in zip(together.words[sample].numpy(), lengths, strict=True)]
+        assert found[:count] == [words for _, words in expected]
+        np.testing.assert_allclose(together.scores[sample, :count], [score for score, _ in expected], rtol=1e-5)
+        assert not lengths[count:].any()
+        alone = tfc.beam_search(step, {"sample": tf.constant([sample]), "place": tf.constant([0])}, **settings)
+        for part, whole in zip(alone.parts, together.parts, strict=True):
+            np.testing.assert_allclose(part[0], whole[sample], rtol=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_beams_without_a_sequence_are_padding(compiled: bool) -> None:
+    log_p, step = _markov(1)
+
+    def search(state: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        settings = {"start": START, "end": END, "length": 2, "beams": 20, "padding": 3}
+        return tfc.beam_search(step, state, **settings).parts
+
+    words, scores, log_probabilities, lengths = (tf.function(search) if compiled else search)(tf.constant([[0]]))
+    expected = _all_sequences(log_p[0], 2, 0.0)
+    count = len(expected)  # the end alone, and three words with each of the four behind them
+    assert count == 13
+    padded = [(*sequence, 3)[:2] for _, sequence in expected]
+    assert [tuple(row) for row in words[0].numpy()] == padded + [(3, 3)] * 7
+    assert lengths[0].numpy().tolist() == [len(sequence) for _, sequence in expected] + [0] * 7
+    for part in (scores, log_probabilities):
+        np.testing.assert_allclose(part[0, :count], [score for score, _ in expected], rtol=1e-5)
+        np.testing.assert_array_equal(part[0, count:], np.float32(-1e9))
+
+
 def test_one_beam_is_greedy() -> None:
     log_p, step = _markov(7)
     found = tfc.beam_search(step, tf.constant([[0], [1]]), start=START, end=END, length=6, beams=1)
@@ -102,9 +169,12 @@ def test_more_beams_than_words_are_no_matter() -> None:
         ({"length": 0}, "length must be"),
         ({"length_penalty": -1.0}, "length_penalty must be"),
         ({"state": ()}, "the state holds no tensor"),
+        ({"start": -1}, "start must be the number of a word, from 0, not -1"),
+        ({"padding": 0.5}, "padding must be the number of a word"),
+        ({"end": 4}, "end is 4, and the model knows the words 0 to 3"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict, text: str) -> None:
-    given = {"state": tf.zeros([1, 1]), "start": START, "end": END, "length": 3, **settings}
+    given = {"state": tf.zeros([1, 1], tf.int32), "start": START, "end": END, "length": 3, **settings}
     with pytest.raises(tfc.TfCompressError, match=text):
         tfc.beam_search(_markov(0)[1], **given)

@@ -63,6 +63,55 @@ def test_with_references_the_beam_that_is_most_like_them_is_taken(tmp_path: Path
     np.testing.assert_array_equal(made.targets, references)
 
 
+def _deciding(choices: list[tuple[int, float]]) -> Decoder:
+    """A decoder that gives each source one word of a few, then the end."""
+    first = np.full(WORDS, -1e9, "float32")
+    first[[word for word, _ in choices]] = [np.log(share) for _, share in choices]
+    then = np.full(WORDS, -1e9, "float32")
+    then[END] = 0.0
+
+    def step(words: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.where(words[:, None] == START, first, then), state
+
+    return Decoder(lambda sources: sources, step)
+
+
+def test_a_beam_that_is_no_sequence_is_nothing_like_the_reference(tmp_path: Path) -> None:
+    # Two sequences are possible, and nothing but padding is in the other beams; the references are nothing but padding.
+    decoder = _deciding([(3, 0.6), (4, 0.4)])
+    made = tfc.generate_targets(
+        decoder,
+        SOURCES,
+        tmp_path / "t.npz",
+        start=START,
+        end=END,
+        length=LENGTH,
+        beams=4,
+        padding=5,
+        references=np.full((7, LENGTH), 5, "int32"),
+    )
+    np.testing.assert_array_equal(made.targets, [[3, END, 5, 5]] * 7)
+    np.testing.assert_allclose(made.log_probabilities, np.log(0.6), rtol=1e-5)
+
+
+def test_a_stopped_generation_leaves_nothing_behind(tmp_path: Path) -> None:
+    def step(words: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.where(state[:, :1] < 6, tf.zeros([WORDS]), np.nan), state
+
+    sources = np.arange(9, dtype="int32")[:, None]
+    with pytest.raises(tfc.TfCompressError, match="gives source 6 no sequence with a probability"):
+        tfc.generate_targets(
+            Decoder(lambda given: given, step),
+            sources,
+            tmp_path / "t.npz",
+            start=START,
+            end=END,
+            length=LENGTH,
+            batch_size=2,
+        )
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_decoder_of_ones_own_keeps_its_state(tmp_path: Path) -> None:
     def step(words: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # Spells the source backwards, then ends.
@@ -84,6 +133,15 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         tfc.generate_targets(_model(), SOURCES[:0], tmp_path / "t.npz", **settings)
     with pytest.raises(tfc.TfCompressError, match="2 references stand beside 7 sources"):
         tfc.generate_targets(_model(), SOURCES, tmp_path / "t.npz", references=SOURCES[:2], **settings)
+    for changed, text in (
+        ({"length": 6}, r"'\w+' is built for sequences of 4 words, and length is 6\. Give length=4"),
+        ({"start": WORDS}, "start is 6, and the model knows the words 0 to 5"),
+        ({"end": WORDS}, "end is 6, and the model knows the words 0 to 5"),
+        ({"end": -1}, "end must be the number of a word"),
+        ({"batch_size": 0}, "batch_size must be a whole number from 1"),
+    ):
+        with pytest.raises(tfc.TfCompressError, match=text):
+            tfc.generate_targets(_model(), SOURCES, tmp_path / "t.npz", **{**settings, **changed})
     plain = keras.Sequential([keras.Input((3,)), L.Dense(2)], name="plain")
     with pytest.raises(tfc.TfCompressError, match="'plain' has 1 inputs"):
         tfc.generate_targets(plain, SOURCES, tmp_path / "t.npz", **settings)

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
-from tfcompress.errors import DataError
+from tfcompress.errors import DataError, RecipeError
 from tfcompress.teaching.objective import check_count, check_number
 
 Step: TypeAlias = Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any]]
@@ -20,8 +21,11 @@ _NEVER = -1e9
 class Beams:
     """The sequences that were found for each sample of a batch, best first.
 
+    Where fewer sequences are possible than there are beams, the last ones have the length 0, the log probability and
+    the score -1e9, and nothing but padding.
+
     Attributes:
-        words: int32, (batch, beams, length): without the start, up to and with the end; 0 behind it.
+        words: int32, (batch, beams, length): without the start, up to and with the end; padding behind it.
         scores: float32, (batch, beams): log probabilities divided by the length penalty.
         log_probabilities: float32, (batch, beams).
         lengths: int32, (batch, beams): the number of words, the end among them.
@@ -39,16 +43,23 @@ class Beams:
 
 
 def beam_search(
-    step: Step, state: Any, *, start: int, end: int, length: int, beams: int = 5, length_penalty: float = 0.0
+    step: Step,
+    state: Any,
+    *,
+    start: int,
+    end: int,
+    length: int,
+    beams: int = 5,
+    length_penalty: float = 0.0,
+    padding: int = 0,
 ) -> Beams:
     """Finds the sequences of words that a model finds most probable, keeping a few at each word.
 
         score = log p(words) / ((5 + n) / 6)^length_penalty
 
     At each word the `beams` best unfinished sequences go on, and the `beams` best finished ones are kept; the search
-    stops when no unfinished one can come before them any more. One beam without a penalty is
-    greedy decoding. It runs eagerly or inside a
-    `tf.function`.
+    stops when no unfinished one can come before them any more. One beam without a penalty is greedy decoding. It runs
+    eagerly or inside a `tf.function`. What is found for a sample does not depend on the others in its batch.
 
     Args:
         step: Gives the logits of the next word for rows of words; a row is one beam of one sample.
@@ -59,12 +70,13 @@ def beam_search(
         length: The most words of a sequence, the end among them, from 1.
         beams: How many sequences to keep, from 1.
         length_penalty: From 0, which prefers short sequences as the probabilities do, to about 1.
+        padding: What stands behind the end.
 
     Returns:
         The sequences, best first. One that was not finished within `length` comes without the end.
 
     Raises:
-        RecipeError: A setting is out of range.
+        RecipeError: A setting is out of range, or the end is no word of the model.
         DataError: The state holds no tensor, so that the batch is not known.
 
     Example:
@@ -80,11 +92,28 @@ def beam_search(
     check_count("beam_search: length", length)
     check_count("beam_search: beams", beams)
     check_number("beam_search: length_penalty", length_penalty)
+    for name, word in (("start", start), ("end", end), ("padding", padding)):
+        check_word(f"beam_search: {name}", word)
     tensors = tf.nest.flatten(state)
     if not tensors:
         raise DataError("beam_search: the state holds no tensor, so the batch is not known. Put the sources into it.")
-    search = _Search(step, end, length, beams, length_penalty, batch=tf.shape(tensors[0])[0])
+    search = _Search(step, end, length, beams, length_penalty, padding, batch=tf.shape(tensors[0])[0])
     return search.run(state, start)
+
+
+def check_word(what: str, word: Any, words: int | None = None) -> None:
+    """Refuses what is no number of a word.
+
+    Args:
+        what: What it is, for the error.
+        word: Its number.
+        words: How many words there are, where that is known.
+    """
+    whole = isinstance(word, (int, np.integer)) and not isinstance(word, bool)
+    if not whole or word < 0:
+        raise RecipeError(f"{what} must be the number of a word, from 0, not {word!r}.")
+    if words is not None and word >= words:
+        raise RecipeError(f"{what} is {word}, and the model knows the words 0 to {words - 1}.")
 
 
 @dataclass(frozen=True)
@@ -118,6 +147,7 @@ class _Search:
     length: int
     beams: int
     length_penalty: float
+    padding: int
     batch: tf.Tensor
 
     def run(self, state: Any, start: int) -> Beams:
@@ -147,7 +177,15 @@ class _Search:
         cut_off = tf.where(place < self.length, _NEVER, left.log_probabilities / self._penalty(self.length))
         left = _Hypotheses(left.words, left.log_probabilities, cut_off, tf.fill([self.batch, self.beams], place))
         found, _ = _Hypotheses(*finished_parts).joined(left).best(self.beams)
-        return Beams(found.words, found.scores, found.log_probabilities, found.lengths)
+        return self._filled(found)
+
+    def _filled(self, found: _Hypotheses) -> Beams:
+        """What was found, with padding behind each end, and nothing but that where there was no sequence left."""
+        none = tf.minimum(found.scores, found.log_probabilities) <= _NEVER / 2
+        lengths = tf.where(none, 0, found.lengths)
+        words = tf.where(tf.range(self.length) < lengths[..., None], found.words, self.padding)
+        scores, log_probabilities = (tf.where(none, _NEVER, part) for part in (found.scores, found.log_probabilities))
+        return Beams(words, scores, log_probabilities, lengths)
 
     def _none(self, log_probabilities: tf.Tensor) -> _Hypotheses:
         words = tf.zeros([self.batch, self.beams, self.length], tf.int32)
@@ -159,6 +197,7 @@ class _Search:
         """The sequences that go on after one more word, those that are finished by it, the words and the state."""
         logits, state = self.step(last, state)
         log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+        check_word("beam_search: end", self.end, log_p.shape[-1])
         vocabulary = tf.shape(log_p)[-1]
         total = alive.log_probabilities[..., None] + tf.reshape(log_p, [self.batch, self.beams, vocabulary])
         # Of twice as many at most one for each beam is finished, so that enough are left to go on.

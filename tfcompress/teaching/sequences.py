@@ -11,9 +11,11 @@ import tensorflow as tf
 
 from tfcompress.errors import DataError, FormatError, ModelError, first_line
 from tfcompress.files import check_output, replacing
+from tfcompress.models.graph import graph_of, trace
 from tfcompress.progress import task
-from tfcompress.teaching.beam_search import Step, beam_search
+from tfcompress.teaching.beam_search import Step, beam_search, check_word
 from tfcompress.teaching.bleu import sentence_bleu
+from tfcompress.teaching.objective import check_count
 from tfcompress.teaching.output_kinds import OutputKind, class_logits, output_kinds
 
 
@@ -43,13 +45,19 @@ class Decoder:
             length: The most words of a sequence.
 
         Raises:
-            ModelError: The model has other inputs or outputs.
+            ModelError: The model has other inputs or outputs, or takes another number of words.
         """
         if len(model.inputs) != 2 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 3:
             raise ModelError(
                 f"The model '{model.name}' has {len(model.inputs)} inputs and outputs of shape "
                 f"{[tuple(tensor.shape) for tensor in model.outputs]}. A decoder needs the inputs (source, words so "
                 "far) and one output (batch, length, words)."
+            )
+        sizes = {tuple(tensor.shape)[1] for tensor in (model.inputs[1], model.outputs[0])} - {None}
+        if sizes - {length}:
+            raise ModelError(
+                f"The model '{model.name}' is built for sequences of {', '.join(map(str, sorted(sizes)))} words, and "
+                f"length is {length}. Give length={min(sizes)}, or build it for any length: keras.Input((None,))."
             )
         (kind,) = output_kinds(model)
         if kind is OutputKind.SIGMOID:
@@ -80,7 +88,7 @@ class SequenceTargets:
     Attributes:
         path: The file.
         sources: As they were given.
-        targets: int32, (samples, length): words up to and with the end, then 0.
+        targets: int32, (samples, length): words up to and with the end, then padding.
         log_probabilities: float32: what the teacher gives each target.
     """
 
@@ -132,6 +140,7 @@ def generate_targets(
     length: int,
     beams: int = 5,
     length_penalty: float = 0.0,
+    padding: int = 0,
     references: np.ndarray | None = None,
     batch_size: int = 64,
     force: bool = False,
@@ -152,6 +161,7 @@ def generate_targets(
         length: The most words of a sequence.
         beams: How many sequences the search keeps: 5 in the paper, 35 with references.
         length_penalty: See `tfc.beam_search`.
+        padding: What stands behind the end of a target; what the student's loss leaves out.
         references: The true targets, (samples, length): words up to the end.
         batch_size: How many sources are decoded at once.
         force: Whether an existing file may be replaced.
@@ -160,8 +170,9 @@ def generate_targets(
         The targets.
 
     Raises:
-        DataError: There are no sources, or not as many references.
-        ModelError: The teacher has other inputs or outputs.
+        RecipeError: A setting is out of range, or the start or the end is no word of the teacher.
+        DataError: There are no sources, or not as many references; or the teacher gives NaN.
+        ModelError: The teacher has other inputs or outputs, or takes another number of words.
         OutputError: The file exists, or cannot be written.
 
     Reference:
@@ -173,7 +184,14 @@ def generate_targets(
         raise DataError("generate_targets: there are no sources.")
     if references is not None and len(references) != len(sources):
         raise DataError(f"generate_targets: {len(references)} references stand beside {len(sources)} sources.")
-    decoder = Decoder.of(teacher, length) if isinstance(teacher, keras.Model) else teacher
+    check_count("generate_targets: length", length)
+    check_count("generate_targets: batch_size", batch_size)
+    if isinstance(teacher, keras.Model):
+        decoder = Decoder.of(teacher, length)
+        check_word("generate_targets: start", start, _words_read(teacher))
+        check_word("generate_targets: end", end, teacher.outputs[0].shape[-1])
+    else:
+        decoder = teacher
 
     @tf.function(autograph=False, reduce_retracing=True)
     def search(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -185,6 +203,7 @@ def generate_targets(
             length=length,
             beams=beams,
             length_penalty=length_penalty,
+            padding=padding,
         ).parts
 
     chosen = list(_chosen(search, sources, references, batch_size, end))
@@ -195,15 +214,33 @@ def generate_targets(
     return SequenceTargets(path, sources, targets, log_probabilities)
 
 
+def _words_read(model: keras.Model) -> int | None:
+    """How many words a model can be told before each position, by its embeddings of them; None where that is open."""
+    graph = graph_of(model)
+    calls, _ = trace(graph, graph.inputs)
+    readers = [call.operation for call in calls if any(tensor is graph.inputs[1] for tensor in call.inputs)]
+    return min((layer.input_dim for layer in readers if isinstance(layer, keras.layers.Embedding)), default=None)
+
+
 def _chosen(
     search: Callable[[Any], Any], sources: np.ndarray, references: np.ndarray | None, batch_size: int, end: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """For each batch the target of each source and its log probability."""
     with task("decoding", total=len(sources)) as progress:
         for begun in range(0, len(sources), batch_size):
-            words, _, log_probabilities, _ = (part.numpy() for part in search(sources[begun : begun + batch_size]))
+            words, _, log_probabilities, lengths = (
+                part.numpy() for part in search(sources[begun : begun + batch_size])
+            )
             rows = range(len(words))
-            places = [0 if references is None else _nearest(words[row], references[begun + row], end) for row in rows]
+            if lost := [begun + row for row in rows if not lengths[row, 0] or np.isnan(log_probabilities[row, 0])]:
+                raise DataError(
+                    f"generate_targets: the teacher gives source {lost[0]} no sequence with a probability. Look for "
+                    "NaN in what it gives, and for a step that excludes every word."
+                )
+            places = [
+                0 if references is None else _nearest(words[row][lengths[row] > 0], references[begun + row], end)
+                for row in rows
+            ]
             progress.advance(len(words))
             yield words[rows, places], log_probabilities[rows, places]
 
