@@ -116,6 +116,30 @@ def test_a_weight_along_a_schedule_counts_training_batches() -> None:
         assert other == pytest.approx(number * one, rel=1e-4)
 
 
+def test_schedules_of_the_second_stage_begin_with_it() -> None:
+    hints = tfc.Hints(layers={"second": "second"}, steps=2, weight=tfc.Linear(1.0, 3.0, steps=2))
+    learning = _learning([hints, tfc.SoftTargets(weight=tfc.Linear(0.0, 4.0, steps=4))], alpha=1.0)
+    learning.optimizer.learning_rate = 0.0
+    losses = []
+    for _ in range(8):
+        logs = learning.train_on_batch(IMAGES, LABELS, return_dict=True)
+        losses.append(float(logs["loss"]))
+        learning.reset_metrics()
+    hint, soft = float(logs["hints"]), float(logs["soft_targets"])
+    expected = [1 * hint, 2 * hint, 0, 1 * soft, 2 * soft, 3 * soft, 4 * soft, 4 * soft]
+    assert losses == pytest.approx(expected, rel=1e-4, abs=1e-7)
+
+
+def test_without_labels_the_teacher_alone_is_learned_from() -> None:
+    learning = _learning([tfc.SoftTargets()], alpha=1.0, metrics=["accuracy"])
+    same = _learning([tfc.SoftTargets()], alpha=1.0)
+    logs = learning.fit(IMAGES, batch_size=4, epochs=2, shuffle=False, verbose=0).history
+    assert logs["loss"] == pytest.approx(_fit(same, epochs=2)["loss"], rel=1e-5)
+    assert "accuracy" in _fit(learning)
+    with pytest.raises(tfc.TfCompressError, match=r"no labels, .* share 1 - alpha = 0\.5.*alpha=1"):
+        _learning([tfc.SoftTargets()], alpha=0.5).fit(IMAGES, verbose=0)
+
+
 def _losses(model: keras.Model) -> list[float]:
     """The loss of each of three batches, the weights set back after each."""
     losses, start = [], model.trainable_weights[0].numpy()

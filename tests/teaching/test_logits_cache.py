@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import h5py
@@ -9,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tfcompress as tfc
-from tfcompress.teaching.logits_cache import LogitsCache, sample_keys
+from tfcompress.teaching.logits_cache import LogitsCache, Origin, sample_keys
 
 
 def _teacher() -> keras.Model:
     keras.utils.set_random_seed(0)
-    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="softmax")], name="teacher")
+    return keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(3, activation="softmax", name="head")], name="teacher"
+    )
 
 
 def _samples(count: int = 10) -> np.ndarray:
@@ -27,7 +30,37 @@ def test_outputs_are_found_in_any_order_and_mapped_from_the_disk(tmp_path: Path)
     assert isinstance(cache.outputs[0], np.memmap)
     order = np.random.default_rng(1).permutation(10)
     np.testing.assert_allclose(cache.look_up([samples[order]])[0], teacher(samples[order]), rtol=1e-6)
-    assert str(cache).endswith(f"softmax (3,) of 10 samples (fingerprint {cache.fingerprint})")
+
+
+def test_it_tells_whose_outputs_it_has(tmp_path: Path) -> None:
+    teacher = _teacher()
+    cache = tfc.cache_logits(teacher, _samples(), tmp_path / "t.logits")
+    digest = hashlib.sha256(b"".join(weight.numpy().tobytes() for weight in teacher.weights)).hexdigest()[:16]
+    assert cache.origin == Origin("teacher", digest, ("head",), (teacher.inputs[0].name,))
+    whose = f"outputs of teacher, weights {digest}"
+    of = f"head softmax (3,) of 10 samples (fingerprint {cache.fingerprint})"
+    assert str(cache) == f"{tmp_path / 't.logits'}: {whose}: {of}"
+    assert f"teacher learns from t.logits ({whose})" in str(tfc.Distillation(cache).wrap(_teacher()).plan)
+    teacher.layers[0].bias.assign([1.0, 0.0, 0.0])
+    again = tfc.cache_logits([teacher, cache], _samples(), tmp_path / "both.logits")
+    assert again.origin.teacher == "teacher + t.logits"
+    assert again.origin.weights not in (cache.origin.weights, "")
+
+
+def test_an_ensemble_of_caches_is_cached_and_its_errors_are_ours(tmp_path: Path) -> None:
+    caches = [tfc.cache_logits(_teacher(), _samples(), tmp_path / f"{number}.logits") for number in range(2)]
+    both = tfc.cache_logits(caches, _samples(), tmp_path / "both.logits")
+    np.testing.assert_allclose(both.look_up([_samples()])[0], _teacher()(_samples()), rtol=1e-5)
+    with pytest.raises(tfc.TfCompressError, match=r"10 of the 10 samples of a batch are not in .*0\.logits"):
+        tfc.cache_logits(caches, _samples() + 1, tmp_path / "other.logits")
+
+
+def test_the_order_of_several_inputs_is_told_with_samples_that_are_not_found(tmp_path: Path) -> None:
+    one, other = keras.Input((3,), name="one"), keras.Input((3,), name="other")
+    teacher = keras.Model([one, other], keras.layers.Dense(2)(keras.layers.Subtract()([one, other])))
+    cache = tfc.cache_logits(teacher, [_samples()[:, :3], _samples()[:, 3:]], tmp_path / "t.logits")
+    with pytest.raises(tfc.TfCompressError, match="with the inputs in the order one, other"):
+        cache.look_up([_samples()[:, 3:], _samples()[:, :3]])
 
 
 def test_the_fingerprint_is_that_of_the_data_in_any_order(tmp_path: Path) -> None:
@@ -81,7 +114,7 @@ def test_keys_depend_on_all_inputs_and_their_places() -> None:
     assert keys[0] != keys[1]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "other", "no keys", "text"])
+@pytest.mark.parametrize("damage", ["truncated", "other", "version", "no keys", "text"])
 def test_damaged_files_are_refused_by_name(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "t.logits"
     tfc.cache_logits(_teacher(), _samples(), path)
@@ -93,6 +126,8 @@ def test_damaged_files_are_refused_by_name(damage: str, tmp_path: Path) -> None:
         with h5py.File(path, "a") as file:
             if damage == "other":
                 file.attrs["format"] = "weights"
+            elif damage == "version":
+                file.attrs["version"] = 1
             else:
                 del file["keys"]
     with pytest.raises(tfc.TfCompressError, match=r"t\.logits"):

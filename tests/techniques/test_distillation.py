@@ -93,6 +93,19 @@ def test_other_data_than_were_cached_are_an_error_of_ours(teacher: Path, tmp_pat
     learning.fit(IMAGES, LABELS, batch_size=4, validation_data=(IMAGES + 1, LABELS), verbose=0)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_they_are_one_in_an_ensemble_and_on_single_batches_too(teacher: Path, tmp_path: Path, several: bool) -> None:
+    cache = tfc.cache_logits(teacher, IMAGES, tmp_path / "teacher.logits")
+    learning = tfc.Distillation([teacher, cache] if several else cache).wrap(_model())
+    learning.compile("sgd", "sparse_categorical_crossentropy")
+    text = r"4 of the 4 samples of a batch are not in .*teacher\.logits"
+    with pytest.raises(tfc.TfCompressError, match=text):
+        learning.fit(IMAGES + 1, LABELS, batch_size=4, verbose=0)
+    with pytest.raises(tfc.TfCompressError, match=text):
+        learning.train_on_batch(IMAGES[:4] + 1, LABELS[:4])
+    learning.train_on_batch(IMAGES[:4], LABELS[:4])
+
+
 @pytest.mark.parametrize(
     ("during", "bits"),
     [(tfc.QuantizationAware(bits=4), 4), (tfc.MagnitudePruning(sparsity=0.6), None)],
@@ -120,9 +133,14 @@ def test_without_a_teacher_the_model_as_it_was_teaches() -> None:
     assert logs["soft_targets"][0] > 1e-4
 
 
+def test_a_model_that_learns_from_itself_as_it_is_is_warned_of() -> None:
+    with pytest.warns(tfc.errors.TfCompressWarning, match="neither a teacher nor a technique"):
+        tfc.Distillation().wrap(_model())
+
+
 def test_alone_it_keeps_the_zeros_and_clusters_of_earlier_steps() -> None:
     pruned = tfc.strip(tfc.MagnitudePruning(sparsity=0.5).wrap(_model()))
-    trained = tfc.strip(_train(tfc.Distillation(alpha=0.5).wrap(pruned)))
+    trained = tfc.strip(_train(tfc.Distillation(_model(), alpha=0.5).wrap(pruned)))
     before, after = (next(kernels_of(model)).variable.numpy() for model in (pruned, trained))
     np.testing.assert_array_equal(before == 0, after == 0)
     assert not np.array_equal(before, after)
@@ -257,6 +275,9 @@ def _dense(units: int, activation: str | None = "softmax", inputs: int = 6) -> k
     ("make", "text"),
     [
         (lambda: tfc.Distillation(objectives=[]), "needs an objective"),
+        (lambda: tfc.Distillation([]), "list of teachers is empty"),
+        (lambda: tfc.Distillation([None]), "the teacher is None"),
+        (lambda: tfc.Distillation(_dense(3), [tfc.Hints(layers={"head": "head"})]).wrap(_dense(3)), "puts out.*SoftT"),
         (lambda: tfc.Distillation(alpha=1.5), r"alpha must be a share in \[0, 1\], not 1.5"),
         (lambda: tfc.Distillation(teacher=3), "the teacher is 3"),
         (lambda: tfc.Distillation(during=tfc.Distillation()), "cannot take Distillation as `during`"),
@@ -274,7 +295,7 @@ def _dense(units: int, activation: str | None = "softmax", inputs: int = 6) -> k
             "Register the function",
         ),
         (lambda: tfc.Recipe.from_toml('[[step]]\ntechnique = "Distillation"\nteachr = "a"'), "Did you mean 'teacher'"),
-        (lambda: tfc.MagnitudePruning().wrap(tfc.Distillation().wrap(_dense(3))), "is wrapped already"),
+        (lambda: tfc.MagnitudePruning().wrap(tfc.Distillation(_dense(3)).wrap(_dense(3))), "is wrapped already"),
     ],
 )
 def test_what_does_not_fit_is_refused(make: object, text: str) -> None:
@@ -289,7 +310,7 @@ def test_saying_what_both_put_out_lets_a_hidden_softmax_be_taught() -> None:
 
     inputs = keras.Input((6,))
     student = keras.Model(inputs, Hidden()(L.Dense(3)(inputs)))
-    with pytest.raises(tfc.TfCompressError, match='outputs="logits", "softmax" or "sigmoid"'):
+    with pytest.raises(tfc.TfCompressError, match='say what both give: outputs="logits", "softmax"'):
         tfc.Distillation(_dense(3)).wrap(student)
     plan = tfc.Distillation(_dense(3), outputs="softmax").wrap(student).plan
     assert "(softmax)" in str(plan)

@@ -12,9 +12,10 @@ import tensorflow as tf
 from tfcompress.errors import DataError, OutputError, first_line
 from tfcompress.files import check_output
 from tfcompress.progress import Task, task
-from tfcompress.teaching.logits_cache import SUFFIX, LogitsCache, write_logits
+from tfcompress.teaching.logits_cache import SUFFIX, LogitsCache, Origin, write_logits
 from tfcompress.teaching.output_kinds import OutputKind
-from tfcompress.teaching.teachers import Source, Teacher, canonical, make_teacher
+from tfcompress.teaching.teacher import Teacher
+from tfcompress.teaching.teachers import Source, canonical, in_order, make_teacher
 
 Answered = tuple[list[np.ndarray], list[np.ndarray]]
 
@@ -64,12 +65,16 @@ def cache_logits(
     sources = [teacher] if isinstance(teacher, (keras.Model, LogitsCache, str, Path)) else list(teacher)
     live = make_teacher(sources)
     with task(f"caching the outputs of {live.name}") as progress:
-        batches = _answered(live, _batches(data, batch_size), progress)
-        first = next(batches, None)
-        if first is None:
+        batches = _batches(data, batch_size)
+        begun = next(batches, None)
+        if begun is None:
             raise DataError("There are no samples to cache the teacher's outputs for.")
+        inputs = live.input_names or (tuple(sorted(begun)) if isinstance(begun, dict) else ())
+        answered = _answered(live, chain([begun], batches), inputs, progress)
+        first = next(answered)
         kinds = live.kinds or [OutputKind.LOGITS] * len(first[1])
-        write_logits(path, chain([first], batches), [kind.value for kind in kinds], force)
+        origin = Origin(live.name, live.weights_hash, live.names, inputs)
+        write_logits(path, chain([first], answered), [kind.value for kind in kinds], origin, force)
     return LogitsCache.load(path)
 
 
@@ -87,14 +92,15 @@ def _batches(data: Any, batch_size: int) -> Iterator[Any]:
         yield keras.tree.map_structure(lambda array: array[start : start + batch_size], data)  # noqa: B023  used at once
 
 
-def _answered(live: Teacher, batches: Iterator[Any], progress: Task) -> Iterator[Answered]:
-    """Each batch, flat, with the teacher's outputs for it."""
+def _answered(live: Teacher, batches: Iterator[Any], names: Sequence[str], progress: Task) -> Iterator[Answered]:
+    """Each batch, flat and in the order of its inputs' names, with the teacher's outputs for it."""
     answer = tf.function(lambda inputs: live(inputs).outputs, autograph=False)
     for batch in batches:
         inputs = keras.tree.map_structure(canonical, batch)
         try:
             outputs = answer(inputs)
         except (ValueError, tf.errors.OpError) as error:
-            raise DataError(f"The teacher {live.name} does not take these samples: {first_line(error)}.") from error
+            unfit = DataError(f"The teacher {live.name} does not take these samples: {first_line(error)}.")
+            raise live.refusal or unfit from error
         progress.advance(len(outputs[0]))
-        yield [tensor.numpy() for tensor in keras.tree.flatten(inputs)], [output.numpy() for output in outputs]
+        yield [tensor.numpy() for tensor in in_order(inputs, names)], [output.numpy() for output in outputs]

@@ -1,19 +1,27 @@
 """The Keras model that a student is while it learns: its own graph, and a loss that its teacher has a part in."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import DataError, ModelError
 from tfcompress.teaching.features import Tapped
 from tfcompress.teaching.objective import Objective, weighted_mean
-from tfcompress.teaching.output_kinds import OutputKind, make_kind
-from tfcompress.teaching.plan import Heard, Plan, Term, make_plan
-from tfcompress.teaching.teachers import CachedTeacher, Source, make_teacher
+from tfcompress.teaching.output_checks import check_loss, check_values
+from tfcompress.teaching.output_kinds import Said, make_said
+from tfcompress.teaching.plan import Plan, make_plan
+from tfcompress.teaching.teacher import Teacher
+from tfcompress.teaching.teacher_record import AbsentTeacher, record_of
+from tfcompress.teaching.teachers import Source, make_teacher
+from tfcompress.teaching.terms import Heard, Term
 from tfcompress.transforms.transform import counter
+
+_FEATURES = "_tfcompress_features"
 
 
 @keras.saving.register_keras_serializable("tfcompress")
@@ -43,7 +51,8 @@ class Distilled(keras.Model):
         sources: The teachers.
         objectives: What the student is to have in common with them.
         alpha: The share of the objectives in the loss, in [0, 1].
-        kind: What the outputs of both hold, where that is not to be found out.
+        said: What the outputs of both hold, where that is not to be found out.
+        record: What a saved model knows of its teacher (`teacher_record`), which stands in where a file is gone.
     """
 
     def __init__(
@@ -52,13 +61,18 @@ class Distilled(keras.Model):
         sources: Sequence[Source],
         objectives: Sequence[Objective],
         alpha: float,
-        kind: OutputKind | None = None,
+        said: Said = None,
+        record: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(student.input, student.output, name=student.name)
-        self._sources, self._objectives, self._kind = _Held(sources), _Held(objectives), kind
+        self._sources, self._objectives, self._said = _Held(sources), _Held(objectives), said
         self.alpha = alpha
-        self._teacher = make_teacher(sources, self)
-        self._plan = make_plan(objectives, self, self._teacher, kind)
+        missing = [source for source in sources if isinstance(source, str) and not Path(source).exists()]
+        if record and missing:
+            self._teacher: Teacher = AbsentTeacher(record, missing)
+        else:
+            self._teacher = make_teacher(sources, self, said)
+        self._plan = make_plan(objectives, self, self._teacher, said)
         self._tapped = Tapped(self, self._plan.student_layers)
         self._batch = _Batch()
         self.regressors = self._plan.regressors
@@ -82,11 +96,32 @@ class Distilled(keras.Model):
         return [source for source in self._sources.items if isinstance(source, keras.Model)]
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The student's outputs; in training the features that objectives need are kept for `compute_loss`."""
+        """The student's outputs; in training the features that objectives need go with them to `compute_loss`."""
         if not training or not self._tapped.names:
             return super().call(inputs, training=training, mask=mask)
-        outputs, self._batch.features = self._tapped(inputs, training=True)
+        outputs, features = self._tapped(inputs, training=True)
+        # On the tensor, as Keras keeps masks: so they are never those of another batch, and go when it goes.
+        setattr(keras.tree.flatten(outputs)[0], _FEATURES, features)
         return outputs
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Keras' own `compile`; see there.
+
+        Raises:
+            ModelError: A loss takes logits where an output gives probabilities, or the other way round.
+        """
+        super().compile(*args, **kwargs)
+        check_loss(self._plan, self.loss)
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """As Keras has it, which leaves out models with a `compile` of their own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def check_values(self) -> None:
+        """Runs both on a few inputs; see `output_checks.check_values`."""
+        check_values(self, self._teacher, self._plan)
 
     def train_step(self, data: Any) -> Any:
         """Keras' own step, with the teacher's part made before the gradient tape opens."""
@@ -95,7 +130,7 @@ class Distilled(keras.Model):
         try:
             return super().train_step(data)
         finally:
-            self._batch.clear()
+            self._batch.lesson = None
 
     def test_step(self, data: Any) -> Any:
         """Keras' own step; objectives have no figures there."""
@@ -105,23 +140,44 @@ class Distilled(keras.Model):
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Keras' own `fit`; see there."""
-        if isinstance(self._teacher, CachedTeacher):
-            self._teacher.refusal = None
-        try:
+        with self._training():
             return super().fit(*args, **kwargs)
-        except tf.errors.OpError as error:
-            if isinstance(self._teacher, CachedTeacher) and self._teacher.refusal:
-                raise self._teacher.refusal from error
-            raise
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Keras' own `train_on_batch`; see there."""
+        with self._training():
+            return super().train_on_batch(*args, **kwargs)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Keras' own metrics, which are left alone by a batch without labels."""
+        return self.get_metrics_result() if y is None else super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def get_metrics_result(self) -> Any:
+        """Keras' own; those that no batch had labels for are left out, as they have no value yet."""
+        compiled = self._compile_metrics
+        if compiled is None or compiled.built:
+            return super().get_metrics_result()
+        return {metric.name: metric.result() for metric in self.metrics if metric is not compiled}
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """The user's loss, and in training the objectives beside it."""
+        """The user's loss, and in training the objectives beside it.
+
+        Raises:
+            DataError: There are no labels, and the user's loss has a share.
+        """
         if not training:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         additional = sum((self._scaled(keras.ops.sum(loss)) for loss in self.losses), start=0.0)
-        has_hard = self.loss is not None or bool(self.losses)
+        has_hard = self.loss is not None
+        if has_hard and y is None:
+            if self.alpha < 1:
+                raise DataError(
+                    f"There are no labels, and the loss that the student is compiled with has the share "
+                    f"1 - alpha = {1 - self.alpha:g}. Fit with labels, or learn from the teacher alone: alpha=1."
+                )
+            has_hard = False
         hard = super().compute_loss(x, y, y_pred, sample_weight, training) - additional if has_hard else 0.0
         step = 0.0 if self._steps is None else keras.ops.cast(self._steps, "float32")
         # 1 in the stage of hints alone, 0 after it.
@@ -132,8 +188,7 @@ class Distilled(keras.Model):
         for term, tracker in zip(self._plan.terms, self.trackers, strict=True):
             loss = weighted_mean(term.loss(heard), weights[term.index])
             tracker.update_state(loss)
-            stage = early if term.objective.first_steps else 1.0 - early
-            total = total + self.alpha * stage * term.objective.weight_at(step) * self._scaled(loss)
+            total = total + self.alpha * self._plan.weight_at(term, step) * self._scaled(loss)
         if self._steps is not None:
             self._steps.assign_add(1)
         return total
@@ -149,7 +204,8 @@ class Distilled(keras.Model):
             "sources": sources,
             "objectives": [serialize(objective) for objective in self._objectives.items],
             "alpha": self.alpha,
-            "kind": self._kind.value if self._kind else None,
+            "outputs": _plain(self._said),
+            "teacher": record_of(self._teacher, with_features=bool(self._plan.teacher_layers)),
         }
 
     @classmethod
@@ -160,21 +216,34 @@ class Distilled(keras.Model):
             return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
 
         sources = [source if isinstance(source, str) else revived(source) for source in config["sources"]]
-        kind = make_kind("outputs", config["kind"]) if config["kind"] else None
         objectives = [revived(objective) for objective in config["objectives"]]
-        return cls(revived(config["student"]), sources, objectives, config["alpha"], kind)
+        said = make_said("outputs", config["outputs"])
+        return cls(revived(config["student"]), sources, objectives, config["alpha"], said, config["teacher"])
 
     def _heard(self, x: Any, y: Any, y_pred: Any) -> Heard:
         """Both sides of the batch; what `call` and `train_step` have not left is made here, for loops of the user's."""
-        if x is None and (self._batch.lesson is None or (self._tapped.names and self._batch.features is None)):
+        outputs = keras.tree.flatten(y_pred)
+        features = getattr(outputs[0], _FEATURES, None)
+        runs_again = bool(self._tapped.names) and features is None
+        if x is None and (self._batch.lesson is None or runs_again):
             raise ModelError("Distillation needs the inputs: compute_loss(x, y, y_pred), with y_pred = model(x).")
         lesson = self._batch.lesson or self._teacher(x)
-        features = self._batch.features
-        if self._tapped.names and features is None:
+        if runs_again:
             _, features = self._tapped(x, training=True)
-        self._batch.clear()
-        names = self._plan.names
-        return Heard(keras.tree.flatten(y_pred), features or {}, lesson, _flat(y, names, one_for_all=False))
+        return Heard(outputs, features or {}, lesson, _flat(y, self._plan.names, one_for_all=False))
+
+    @contextmanager
+    def _training(self) -> Iterator[None]:
+        """Raises what a teacher refuses a batch for as it is; TensorFlow's graph hands on the text only."""
+        self._teacher.forget_refusal()
+        if self._compile_metrics is not None and not self._compile_metrics.built:
+            self.train_function = None  # one traced without labels may not make the metrics' variables
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if self._teacher.refusal is None:
+                raise
+            raise self._teacher.refusal from error
 
     def _scaled(self, loss: Any) -> Any:
         """A loss of one replica as its part in the sum over replicas, which the optimizer takes."""
@@ -193,10 +262,13 @@ class _Batch(threading.local):
     """What one step leaves for another part of it; each replica of tf.distribute runs in a thread of its own."""
 
     lesson: Any = None
-    features: Any = None
 
-    def clear(self) -> None:
-        self.lesson = self.features = None
+
+def _plain(said: Said) -> Any:
+    """What was said, as plain data."""
+    if isinstance(said, Mapping):
+        return {name: kind.value for name, kind in said.items()}
+    return said.value if said else None
 
 
 def is_distilled(model: Any) -> bool:

@@ -13,10 +13,30 @@ import numpy as np
 from tfcompress.errors import DataError, FormatError, first_line
 from tfcompress.files import replacing
 
-_FORMAT, _VERSION = "tfcompress logits", 1
+_FORMAT, _VERSION = "tfcompress logits", 2
 _ROWS_AT_ONCE = 4096
 SUFFIX = ".logits"
 """How the names of these files end; by it a recipe tells them from models."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose outputs a file has.
+
+    Attributes:
+        teacher: The name of the model, or of each of an ensemble.
+        weights: 16 hexadecimal digits that name its weights.
+        outputs: The names of its outputs, flat; none of a model whose graph is hidden.
+        inputs: The names of its inputs, flat, in the order in which the key of a sample takes them.
+    """
+
+    teacher: str
+    weights: str
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"outputs of {self.teacher}, weights {self.weights}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +48,15 @@ class LogitsCache:
 
     Attributes:
         path: The file.
-        kinds: For each output what it holds: `"logits"`, `"softmax"` or `"sigmoid"`.
+        origin: The teacher that gave the outputs.
+        kinds: For each output what it holds, as the value of an `OutputKind`.
         outputs: For each output the array of all samples, read from disk where it is touched.
         fingerprint: 16 hexadecimal digits that name the data set, in whichever order.
         keys: The keys, ascending; `rows` says where in `outputs` each one is.
     """
 
     path: Path
+    origin: Origin
     kinds: tuple[str, ...]
     outputs: tuple[np.ndarray, ...]
     fingerprint: str
@@ -62,8 +84,8 @@ class LogitsCache:
         if unknown:
             raise DataError(
                 f"{unknown} of the {len(wanted)} samples of a batch are not in {self.path}, which has the outputs for "
-                f"{self.samples:,} other samples (fingerprint {self.fingerprint}). Cache them again for these data "
-                "(tfc.cache_logits); where samples are augmented, give the teacher itself."
+                f"{self.samples:,} other samples (fingerprint {self.fingerprint}){self._order}. Cache them again for "
+                "these data (tfc.cache_logits); where samples are augmented, give the teacher itself."
             )
         return [np.asarray(output[self.rows[places]]) for output in self.outputs]
 
@@ -77,12 +99,19 @@ class LogitsCache:
         path = Path(path)
         try:
             with h5py.File(path, "r") as file:
-                if file.attrs.get("format") != _FORMAT or file.attrs.get("version") != _VERSION:
+                if file.attrs.get("format") != _FORMAT:
                     raise FormatError(f"{path} holds no cached logits. Make it with tfc.cache_logits.")
+                if (version := file.attrs.get("version")) != _VERSION:
+                    raise FormatError(
+                        f"{path} holds cached logits of version {version}, and this is version {_VERSION}. Make it "
+                        "again with tfc.cache_logits."
+                    )
                 keys, rows = file["keys"][:], file["rows"][:]
                 kinds = tuple(str(kind) for kind in file.attrs["kinds"])
                 outputs = tuple(_mapped(path, file[f"output_{number}"]) for number in range(len(kinds)))
                 seed, fingerprint = int(file.attrs["seed"]), str(file.attrs["fingerprint"])
+                teacher, weights = str(file.attrs["teacher"]), str(file.attrs["weights"])
+                names = [tuple(str(name) for name in file.attrs[f"{side}_names"]) for side in ("output", "input")]
         except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise FormatError(
                 f"{path} is not a whole file of cached logits ({first_line(error)}). Make it again with "
@@ -90,11 +119,19 @@ class LogitsCache:
             ) from error
         if not len(keys) or len(rows) != len(keys) or any(rows.max() >= len(output) for output in outputs):
             raise FormatError(f"{path} is damaged: its keys and outputs do not fit. Make it with tfc.cache_logits.")
-        return cls(path, kinds, outputs, fingerprint, seed, keys, rows)
+        return cls(path, Origin(teacher, weights, *names), kinds, outputs, fingerprint, seed, keys, rows)
 
     def __str__(self) -> str:
-        shapes = ", ".join(f"{kind} {output.shape[1:]}" for kind, output in zip(self.kinds, self.outputs, strict=True))
-        return f"{self.path}: {shapes} of {self.samples:,} samples (fingerprint {self.fingerprint})"
+        names = self.origin.outputs or [f"output {number}" for number in range(len(self.outputs))]
+        each = zip(names, self.kinds, self.outputs, strict=True)
+        listed = ", ".join(f"{name} {kind} {output.shape[1:]}" for name, kind, output in each)
+        return f"{self.path}: {self.origin}: {listed} of {self.samples:,} samples (fingerprint {self.fingerprint})"
+
+    @property
+    def _order(self) -> str:
+        """In which order several inputs were taken, for the error that another order brings about."""
+        names = self.origin.inputs
+        return f", with the inputs in the order {', '.join(names)}" if len(names) > 1 else ""
 
 
 def sample_keys(inputs: Sequence[np.ndarray], seed: int) -> np.ndarray:
@@ -121,7 +158,11 @@ def sample_keys(inputs: Sequence[np.ndarray], seed: int) -> np.ndarray:
 
 
 def write_logits(
-    path: Path, batches: Iterable[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]], kinds: Sequence[str], force: bool
+    path: Path,
+    batches: Iterable[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]],
+    kinds: Sequence[str],
+    origin: Origin,
+    force: bool,
 ) -> None:
     """Writes a cache from pairs of inputs and outputs, each flat; a sample that comes again is kept once.
 
@@ -136,6 +177,8 @@ def write_logits(
         keys, rows, seed = collected.finished()
         with h5py.File(temporary, "w") as file:
             file.attrs.update({"format": _FORMAT, "version": _VERSION, "kinds": list(kinds), "seed": seed})
+            file.attrs.update({"teacher": origin.teacher, "weights": origin.weights})
+            file.attrs.update({"output_names": list(origin.outputs), "input_names": list(origin.inputs)})
             file.attrs["fingerprint"] = hashlib.sha256(keys.tobytes()).hexdigest()[:16]
             file["keys"], file["rows"] = keys, rows
             for number, output in enumerate(collected.outputs()):

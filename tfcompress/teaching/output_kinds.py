@@ -1,10 +1,11 @@
 """What a model puts out: logits, or probabilities behind a softmax or sigmoid; and the logits of either."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
+import tensorflow as tf
 
 from tfcompress.errors import RecipeError, suggestion
 from tfcompress.models.graph import LayerCall, graph_of, is_model, trace
@@ -34,6 +35,15 @@ class OutputKind(Enum):
     """Probabilities of classes that exclude each other."""
     SIGMOID = "sigmoid"
     """Probabilities, each for itself."""
+    SIGMOID_LOGITS = "sigmoid_logits"
+    """Unbounded values of which a sigmoid makes probabilities, each for itself."""
+
+
+Said: TypeAlias = OutputKind | Mapping[str, OutputKind] | None
+"""What a user says of the outputs: one kind for all, a kind for some by name, or nothing."""
+
+_SOFTMAX = (keras.activations.softmax, keras.ops.softmax, tf.nn.softmax)
+_SIGMOID = (keras.activations.sigmoid, keras.ops.sigmoid, tf.nn.sigmoid)
 
 
 def make_kind(what: str, value: Any) -> OutputKind:
@@ -48,11 +58,36 @@ def make_kind(what: str, value: Any) -> OutputKind:
     raise RecipeError(f"{what} is {value!r}. {suggestion(str(value), kinds)}")
 
 
+def make_said(what: str, value: Any) -> Said:
+    """What a setting says of the outputs: a kind or its name, a table of these by output, or None for nothing.
+
+    Raises:
+        RecipeError: There is no such kind.
+    """
+    if isinstance(value, Mapping):
+        return {name: make_kind(f"{what}[{name!r}]", kind) for name, kind in value.items()}
+    return None if value is None else make_kind(what, value)
+
+
+def said_kinds(names: Sequence[str], said: Said) -> list[OutputKind | None]:
+    """What is said of each output, None where that is nothing.
+
+    Raises:
+        RecipeError: There is no output of a name.
+    """
+    if not isinstance(said, Mapping):
+        return [said] * len(names)
+    for name in said:
+        if name not in names:
+            raise RecipeError(f"outputs: the student has no output {name!r}. {suggestion(name, names)}")
+    return [said.get(name) for name in names]
+
+
 def output_kinds(model: keras.Model) -> list[OutputKind]:
     """The kind of each output of a model, in flat order, found by the layer that makes it.
 
-    An activation inside a layer of the user's own cannot be seen: its output counts as logits. Of a
-    subclassed model nothing can be seen, and the list is empty.
+    An activation inside a layer or function of the user's own cannot be seen: its output counts as logits, and
+    `output_checks` looks at the values. Of a subclassed model nothing can be seen, and the list is empty.
 
     Args:
         model: A plain or wrapped model.
@@ -74,9 +109,9 @@ def _kind(call: LayerCall | None, makers: dict[int, LayerCall]) -> OutputKind:
     while call is not None:
         layer = call.operation.layer if isinstance(call.operation, Transformed) else call.operation
         activation = getattr(layer, "activation", None)
-        if isinstance(layer, keras.layers.Softmax) or activation is keras.activations.softmax:
+        if isinstance(layer, keras.layers.Softmax) or any(activation is known for known in _SOFTMAX):
             return OutputKind.SOFTMAX
-        if activation is keras.activations.sigmoid:
+        if any(activation is known for known in _SIGMOID):
             return OutputKind.SIGMOID
         kinds = [kind for kind in OutputKind if type(layer).__name__.lower() == kind.value]  # keras.ops nodes
         if kinds:
@@ -89,8 +124,8 @@ def _kind(call: LayerCall | None, makers: dict[int, LayerCall]) -> OutputKind:
 def class_logits(output: Any, kind: OutputKind) -> Any:
     """The logits of the distributions that an output holds, along its last axis.
 
-    Of probabilities p they are log p, which differs from the lost logits by a constant that no softmax sees. A sigmoid
-    gives each of its units a new last axis of two classes, with the logits 0 and z.
+    Of probabilities p they are log p, which differs from the lost logits by a constant that no softmax sees. A sigmoid,
+    or the logits of one, gives each of its units a new last axis of two classes, with the logits 0 and z.
 
     Args:
         output: Shape (batch, ..., classes), in float32 or more.
@@ -103,7 +138,7 @@ def class_logits(output: Any, kind: OutputKind) -> Any:
     """
     if kind is OutputKind.SOFTMAX:
         return keras.ops.log(keras.ops.maximum(output, _LEAST_PROBABILITY))
-    if kind is OutputKind.SIGMOID:
+    if kind in (OutputKind.SIGMOID, OutputKind.SIGMOID_LOGITS):
         values = plain_values(output, kind)
         return keras.ops.stack([keras.ops.zeros_like(values), values], axis=-1)
     return output

@@ -1,71 +1,36 @@
 """Whom a student learns from: a model, several, or the outputs that a model once gave; none of them is changed."""
 
-from abc import ABC, abstractmethod
+import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import record
 
 from tfcompress.errors import DataError, ModelError, RecipeError
 from tfcompress.models.generation import check_generation
 from tfcompress.models.loading import check_finite, load
 from tfcompress.teaching.features import Feature, Tapped, features_of
 from tfcompress.teaching.logits_cache import SUFFIX, LogitsCache
-from tfcompress.teaching.output_kinds import OutputKind, class_logits, output_kinds, plain_values, shapes_agree
+from tfcompress.teaching.matching import input_names, order_like, output_names
+from tfcompress.teaching.output_kinds import (
+    OutputKind,
+    Said,
+    class_logits,
+    output_kinds,
+    plain_values,
+    said_kinds,
+    shapes_agree,
+)
+from tfcompress.teaching.teacher import Lesson, Teacher
 
 Source: TypeAlias = keras.Model | LogitsCache | str | Path
 """What a teacher is given as: a model, cached logits, or the file of either."""
 
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a teacher says of one batch.
-
-    Attributes:
-        outputs: Its outputs, flat, in float32.
-        features: The outputs of the layers that were asked for, by name, in float32.
-    """
-
-    outputs: list[Any]
-    features: dict[str, Any]
-
-
-class Teacher(ABC):
-    """Gives a lesson for a batch of inputs.
-
-    Attributes:
-        name: Of the model or file.
-        kinds: What each output holds.
-        shapes: The shape of each output without the batch.
-        supports_jit: Whether it can be called in a step that XLA compiles.
-    """
-
-    name: str
-    kinds: list[OutputKind]
-    shapes: list[tuple[int | None, ...]]
-    supports_jit = True
-
-    @abstractmethod
-    def __call__(self, inputs: Any) -> Lesson:
-        """The lesson for a batch; no gradient passes it."""
-
-    def features(self) -> list[Feature]:
-        """The layers whose features may be asked for.
-
-        Raises:
-            RecipeError: This teacher has none.
-        """
-        raise RecipeError(
-            f"The teacher {self.name} gives outputs only. Objectives on layers need one model as their teacher."
-        )
-
-    def tap(self, names: Collection[str]) -> None:
-        """Asks for the features of these layers in all lessons to come."""
-        raise RecipeError(f"The teacher {self.name} has no layers to give features of: {', '.join(sorted(names))}.")
+_EXAMPLES = 4
 
 
 class LiveTeacher(Teacher):
@@ -87,19 +52,34 @@ class LiveTeacher(Teacher):
         check_finite(model)
         self.model, self.name = model, model.name
         self.supports_jit = all(layer.supports_jit for layer in model._flatten_layers())
-        self.kinds = output_kinds(model)
+        self.names, self.input_names, self.kinds = output_names(model), input_names(model), output_kinds(model)
         self.shapes = [tuple(tensor.shape)[1:] for tensor in model.outputs] if self.kinds else []
+        self._wanted: Sequence[str] = ()
+        self._order: list[int] = []
         self._tapped = Tapped(model, ())
 
     def __call__(self, inputs: Any) -> Lesson:
         """What the model says of a batch."""
-        # Whatever a layer assigns while it runs, such as the state of a recurrent one, is dropped with this scope.
-        with keras.StatelessScope():
+        # Whatever a layer assigns while it runs, such as the state of a recurrent one, is dropped with this scope. A
+        # tape would keep what each layer gives; a `tf.GradientTape` of the user's own is not at hand to be stopped, and
+        # TensorFlow 2.21 has no public way to stop whichever tapes there are.
+        with keras.StatelessScope(), record.stop_recording():
             outputs, features = self._tapped(inputs, training=False)
+        flat = keras.tree.flatten(outputs)
+        hidden = isinstance(outputs, dict) and not self._order
+        order = order_like(self._wanted, sorted(outputs)) if hidden else self._order
         return Lesson(
-            [_heard(output) for output in keras.tree.flatten(outputs)],
+            [_heard(flat[place]) for place in order or range(len(flat))],
             {name: _heard(feature) for name, feature in features.items()},
         )
+
+    @property
+    def weights_hash(self) -> str:
+        """Of the values of all its variables, in their order."""
+        digest = hashlib.sha256()
+        for variable in self.model.weights:
+            digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).tobytes())
+        return digest.hexdigest()[:16]
 
     def features(self) -> list[Feature]:
         """The outputs of all of the model's layers."""
@@ -109,12 +89,15 @@ class LiveTeacher(Teacher):
         """Keeps what these layers give."""
         self._tapped = Tapped(self.model, names)
 
+    def _reorder(self, names: Sequence[str], order: list[int]) -> None:
+        self._wanted, self._order = names, order
+
 
 class Ensemble(Teacher):
     """Several teachers that say together what the mean of their logits says: the geometric mean of their distributions.
 
     Args:
-        teachers: Two or more.
+        teachers: Two or more, whose outputs are in the same order.
 
     Raises:
         RecipeError: Their outputs differ in shape or kind.
@@ -123,7 +106,10 @@ class Ensemble(Teacher):
     def __init__(self, teachers: Sequence[Teacher]) -> None:
         self._teachers, first = teachers, teachers[0]
         self.name = " + ".join(teacher.name for teacher in teachers)
-        self.kinds, self.shapes = first.kinds, first.shapes
+        self.kinds, self.shapes, self.input_names = first.kinds, first.shapes, first.input_names
+        alike = {teacher.names for teacher in teachers}
+        together = zip(*(teacher.names for teacher in teachers), strict=False)
+        self.names = first.names if len(alike) == 1 else tuple(" + ".join(names) for names in together)
         self.supports_jit = all(teacher.supports_jit for teacher in teachers)
         for other in teachers[1:]:
             if (other.shapes, other.kinds) != (first.shapes, first.kinds):
@@ -138,50 +124,125 @@ class Ensemble(Teacher):
         kinds = self.kinds or [OutputKind.LOGITS] * len(each[0])
         return Lesson([_mean(outputs, kind) for outputs, kind in zip(zip(*each, strict=True), kinds, strict=True)], {})
 
+    @property
+    def weights_hash(self) -> str:
+        """Of the hashes of all teachers."""
+        return hashlib.sha256("".join(teacher.weights_hash for teacher in self._teachers).encode()).hexdigest()[:16]
+
+    @property
+    def description(self) -> str:
+        """The teachers' own."""
+        return " + ".join(teacher.description for teacher in self._teachers)
+
+    @property
+    def refusal(self) -> DataError | None:
+        """The first of the teachers' own."""
+        return next((teacher.refusal for teacher in self._teachers if teacher.refusal), None)
+
+    def forget_refusal(self) -> None:
+        """Has each teacher forget its own."""
+        for teacher in self._teachers:
+            teacher.forget_refusal()
+
+    def examples(self, inputs: Any) -> list[tuple[str, list[np.ndarray]]]:
+        """The teachers' own."""
+        return [example for teacher in self._teachers for example in teacher.examples(inputs)]
+
+    def _reorder(self, names: Sequence[str], order: list[int]) -> None:
+        for teacher in self._teachers:
+            teacher.align(names)
+
 
 class CachedTeacher(Teacher):
     """The outputs that a model once gave, found by the content of each sample.
 
     Args:
         cache: The opened file.
+        student_inputs: The names of the inputs of the model that learns, in flat order.
     """
 
     supports_jit = False  # rows are read by Python, which XLA cannot compile
 
-    def __init__(self, cache: LogitsCache) -> None:
+    def __init__(self, cache: LogitsCache, student_inputs: Sequence[str] = ()) -> None:
         self.cache, self.name = cache, cache.path.name
         self.kinds = [OutputKind(kind) for kind in cache.kinds]
         self.shapes = [output.shape[1:] for output in cache.outputs]
-        self.refusal: DataError | None = None
+        self.names, self.input_names = cache.origin.outputs, cache.origin.inputs
+        self._student_inputs, self._order = student_inputs, list(range(len(self.shapes)))
+        self._refusal: DataError | None = None
 
     def __call__(self, inputs: Any) -> Lesson:
-        """What the file has for a batch."""
-        flat = [canonical(tensor) for tensor in keras.tree.flatten(inputs)]
-        outputs = keras.tree.flatten(tf.numpy_function(self._look_up, flat, [tf.float32] * len(self.shapes)))
+        """What the file has for a batch.
+
+        Raises:
+            DataError: A sample is not in it. Inside TensorFlow's graph this comes as an error of TensorFlow's, and
+                `refusal` has the reason.
+        """
+        flat = [canonical(tensor) for tensor in in_order(inputs, self.input_names, self._student_inputs)]
+        try:
+            found = keras.tree.flatten(tf.numpy_function(self._look_up, flat, [tf.float32] * len(self.shapes)))
+        except tf.errors.OpError as error:
+            if self._refusal is None:
+                raise
+            raise self._refusal from error
+        outputs = [found[place] for place in self._order]
         for output, shape in zip(outputs, self.shapes, strict=True):
             output.set_shape((flat[0].shape[0], *shape))
         return Lesson(outputs, {})
+
+    @property
+    def weights_hash(self) -> str:
+        """That of the teacher that gave the outputs."""
+        return self.cache.origin.weights
+
+    @property
+    def description(self) -> str:
+        """The file, and whose outputs are in it."""
+        return f"{self.name} ({self.cache.origin})"
+
+    @property
+    def refusal(self) -> DataError | None:
+        """Which samples are not in the file."""
+        return self._refusal
+
+    def forget_refusal(self) -> None:
+        """Forgets why an earlier batch was refused."""
+        self._refusal = None
+
+    def examples(self, inputs: Any) -> list[tuple[str, list[np.ndarray]]]:
+        """The first outputs in the file, whatever the inputs."""
+        return [(self.name, [np.asarray(self.cache.outputs[place][:_EXAMPLES]) for place in self._order])]
+
+    def _reorder(self, names: Sequence[str], order: list[int]) -> None:
+        self._order = [self._order[place] for place in order]
 
     def _look_up(self, *inputs: np.ndarray) -> list[np.ndarray]:
         try:
             return self.cache.look_up(inputs)
         except DataError as error:
-            self.refusal = error  # TensorFlow hands on the text of an exception only
+            self._refusal = error
             raise
 
 
-def make_teacher(sources: Sequence[Source], student: keras.Model | None = None) -> Teacher:
+def make_teacher(sources: Sequence[Source], student: keras.Model | None = None, said: Said = None) -> Teacher:
     """The teacher that models, cached logits or files of either are, alone or together.
 
     Args:
         sources: One or more.
-        student: The model that is to learn, where there is one; its inputs must be the teacher's.
+        student: The model that is to learn, where there is one. Its inputs must be the teacher's, and outputs are put
+            in the order of its own: by name where all teachers' outputs have the names of its own.
+        said: What the outputs of both hold, where the user said it.
 
     Raises:
         ModelError: A model cannot be read, or takes other inputs than the student.
         FormatError: A file of cached logits is damaged.
+        RecipeError: Several teachers do not go together, or the student has no output of a name that `said` has.
     """
     teachers = [_teacher(source, student) for source in sources]
+    names = teachers[0].names if student is None else output_names(student)
+    known, assumed = ([], []) if student is None else (said_kinds(names, said), output_kinds(student))
+    for teacher in teachers:
+        teacher.align(names, known, [one or other for one, other in zip(known, assumed, strict=True)])
     return teachers[0] if len(teachers) == 1 else Ensemble(teachers)
 
 
@@ -191,13 +252,33 @@ def canonical(tensor: Any) -> tf.Tensor:
     return tf.cast(tensor, tf.float32 if tensor.dtype.is_floating else tf.int32)
 
 
+def in_order(inputs: Any, wanted: Sequence[str], known: Sequence[str] = ()) -> list[Any]:
+    """The inputs of a batch, flat, in the order of a model's input names: a dict and a list give the same samples.
+
+    Args:
+        inputs: Arrays in any structure.
+        wanted: The names of the inputs in the order that is asked for.
+        known: The names of what the batch has, where that is a list.
+
+    Example:
+        >>> in_order({"age": 1, "name": 2, "unread": 3}, ["name", "age"]), in_order([1, 2], ["b", "a"], ["a", "b"])
+        ([2, 1], [2, 1])
+    """
+    if isinstance(inputs, dict):
+        names = next((names for names in (wanted, known) if names and set(names) <= set(inputs)), sorted(inputs))
+        return keras.tree.flatten([inputs[name] for name in names])
+    flat = keras.tree.flatten(inputs)
+    order = order_like(wanted, known)
+    return [flat[place] for place in order] if len(order) == len(flat) else flat
+
+
 def _teacher(source: Source, student: keras.Model | None) -> Teacher:
     if isinstance(source, (str, Path)):
         source = LogitsCache.load(source) if Path(source).suffix == SUFFIX else load(source)
     if isinstance(source, LogitsCache):
-        return CachedTeacher(source)
+        return CachedTeacher(source, () if student is None else input_names(student))
     teacher = LiveTeacher(source)
-    if teacher.kinds and student is not None:
+    if teacher.shapes and student is not None:
         shapes = [[tuple(tensor.shape)[1:] for tensor in model.inputs] for model in (student, source)]
         if len(shapes[0]) != len(shapes[1]) or not all(map(shapes_agree, *shapes)):
             raise ModelError(
@@ -212,7 +293,8 @@ def _listed(shapes: Sequence[tuple[int | None, ...]]) -> str:
 
 
 def _described(teacher: Teacher) -> str:
-    return ", ".join(f"{kind.value} {shape}" for kind, shape in zip(teacher.kinds, teacher.shapes, strict=True))
+    shapes = map(str, teacher.shapes) if teacher.shapes else ["of unknown shape"] * len(teacher.kinds)
+    return ", ".join(f"{kind.value} {shape}" for kind, shape in zip(teacher.kinds, shapes, strict=True))
 
 
 def _heard(tensor: Any) -> Any:

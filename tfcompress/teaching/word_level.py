@@ -1,11 +1,12 @@
 """Word-level distillation of sequence models: soft targets at each position that holds a word."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 
-from tfcompress.teaching.objective import OutputObjective, check_temperature
+from tfcompress.errors import DataError
+from tfcompress.teaching.objective import OutputObjective, check_temperature, over_real
 from tfcompress.teaching.soft_targets import softened_divergence
 
 
@@ -17,11 +18,12 @@ class WordLevel(OutputObjective):
         L = T^2 / words * sum over words j of KL(q(t_j | s, t_<j) || p(t_j | s, t_<j))
 
     Both models see the same words before each position (teacher forcing). Padding counts neither in the sum nor in the
-    number of words.
+    number of words: the positions that Keras' mask of the student's output leaves out, or where there is no mask, those
+    whose label is `padding`. A batch of padding alone has the loss 0.
 
     Args:
         temperature: T, above 0.
-        padding: The number of the word that fills sequences up, looked for in the labels.
+        padding: The number of the word that fills sequences up, looked for in the labels where there is no mask.
 
     Raises:
         RecipeError: A setting is out of range.
@@ -38,8 +40,6 @@ class WordLevel(OutputObjective):
         Kim and Rush, "Sequence-Level Knowledge Distillation", arXiv:1606.07947, section 3.1.
     """
 
-    needs_labels: ClassVar[bool] = True
-
     temperature: float = 1.0
     padding: int = 0
 
@@ -48,12 +48,23 @@ class WordLevel(OutputObjective):
         check_temperature("WordLevel", self.temperature)
 
     def loss(self, student: Any, teacher: Any, target: Any) -> Any:
-        """The divergence at each position, shape (batch, positions), scaled so that its mean is that over words."""
+        """The divergence at each position, shape (batch, positions), scaled so that its mean is that over words.
+
+        Raises:
+            DataError: There are no labels to tell padding by.
+        """
+        if target is None:
+            raise DataError(
+                "WordLevel cannot tell words from padding: the student's output has no mask, and there are no labels. "
+                "Fit with labels, or let the student mask padding, as keras.layers.Embedding(mask_zero=True) does."
+            )
         words = keras.ops.convert_to_tensor(target)
         if len(words.shape) == len(student.shape):
             one_hot = words.shape[-1] == student.shape[-1] and words.shape[-1] != 1
             words = keras.ops.argmax(words, axis=-1) if one_hot else keras.ops.squeeze(words, -1)
-        divergence = softened_divergence(student, teacher, self.temperature)
-        real = keras.ops.cast(keras.ops.not_equal(words, keras.ops.cast(self.padding, words.dtype)), divergence.dtype)
-        share = keras.ops.maximum(keras.ops.mean(real), keras.config.epsilon())
-        return divergence * real / share
+        real = keras.ops.not_equal(words, keras.ops.cast(self.padding, words.dtype))
+        return over_real(softened_divergence(student, teacher, self.temperature), real)
+
+    def masked_loss(self, student: Any, teacher: Any, target: Any, mask: Any) -> Any:
+        """The same by the mask alone, whatever the labels."""
+        return over_real(softened_divergence(student, teacher, self.temperature), mask)

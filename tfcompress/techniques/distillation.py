@@ -1,18 +1,19 @@
 """Distillation: a student trains on labels and on what a teacher says, plain or while its weights are compressed."""
 
 import sys
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
 
-from tfcompress.errors import RecipeError
+from tfcompress.errors import RecipeError, TfCompressWarning
 from tfcompress.teaching.distilled import Distilled
 from tfcompress.teaching.logits_cache import LogitsCache
 from tfcompress.teaching.objectives import make_objective
-from tfcompress.teaching.output_kinds import OutputKind, make_kind
+from tfcompress.teaching.output_kinds import make_said
 from tfcompress.teaching.soft_targets import SoftTargets
 from tfcompress.teaching.teachers import Source
 from tfcompress.techniques.kernels import WeightTechnique, wrap_kernels
@@ -40,8 +41,9 @@ class Distillation(Technique):
             their names or tables, functions of (student output, teacher output), or losses of `keras.distillation`.
         alpha: The share of the objectives in the loss, in [0, 1].
         during: A weight technique to train with, such as `tfc.QuantizationAware(bits=4)`.
-        outputs: What student and teacher put out, where their last layer does not tell: `"logits"`, `"softmax"` or
-            `"sigmoid"`.
+        outputs: What student and teacher put out, where their last layer does not tell: `"logits"` of classes that
+            exclude each other, `"softmax"`, `"sigmoid"`, or `"sigmoid_logits"`, of which a sigmoid makes the
+            probabilities of independent labels; for several outputs a table of these by the student's names.
 
     Raises:
         RecipeError: A setting is out of range or of another kind.
@@ -70,7 +72,7 @@ class Distillation(Technique):
     objectives: Sequence[Any] = (SoftTargets(),)
     alpha: float = 0.9
     during: WeightTechnique | None = None
-    outputs: str | None = None
+    outputs: str | Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         objectives = self.objectives if isinstance(self.objectives, (tuple, list)) else [self.objectives]
@@ -84,8 +86,7 @@ class Distillation(Technique):
                 f"Distillation cannot take {type(self.during).__name__} as `during`: it takes a technique that "
                 "transforms weights. Make the other one a step of its own."
             )
-        if self.outputs is not None:
-            make_kind("Distillation: outputs", self.outputs)
+        make_said("Distillation: outputs", self.outputs)
         object.__setattr__(self, "teacher", _checked(self.teacher))
 
     @property
@@ -120,6 +121,10 @@ class Distillation(Technique):
             RecipeError: A setting or an objective does not fit model or teacher, or the model is wrapped already.
             ModelError: Outputs differ in shape or kind, a file cannot be read, or a weight is NaN or infinite.
             FormatError: A file of cached logits is damaged.
+
+        Warns:
+            TfCompressWarning: Outputs that are compared have other names, so they are paired in order; or the model is
+                its own teacher, and nothing happens to it that it could learn.
         """
         check_ready(model)
         own_step = next((name for name in ("train_step", "compute_loss") if _overrides(model, name)), None)
@@ -129,9 +134,18 @@ class Distillation(Technique):
                 "see the teacher. Give the plain graph: keras.Model(model.inputs, model.outputs)."
             )
         student = self.during.wrap(model) if self.during else wrap_kernels(model, {})
-        kind: OutputKind | None = make_kind("Distillation: outputs", self.outputs) if self.outputs else None
-        learning = Distilled(student, _listed(self.teacher) or [model], self.objectives, self.alpha, kind)
-        print(f"{model.name} learns from {learning.teacher_name}\n{learning.plan}", file=sys.stderr)
+        if self.teacher is None and self.during is None:
+            warnings.warn(
+                "Distillation has neither a teacher nor a technique to train with: the model learns from itself as it "
+                "is, with objectives that begin at 0 (but for dropout) and only hold it there. Give a teacher, or "
+                "during=tfc.QuantizationAware(bits=4).",
+                TfCompressWarning,
+                stacklevel=2,
+            )
+        said = make_said("Distillation: outputs", self.outputs)
+        learning = Distilled(student, _listed(self.teacher) or [model], self.objectives, self.alpha, said)
+        learning.check_values()
+        print(learning.plan, file=sys.stderr)
         return learning
 
     def to_settings(self) -> dict[str, Any]:
@@ -170,8 +184,13 @@ def _checked(teacher: Any) -> Any:
     """The teacher with several as a tuple, and files as texts, which compare and print alike."""
     several = isinstance(teacher, Iterable) and not isinstance(teacher, (str, keras.Model))
     sources = list(teacher) if several else [teacher]
+    if not sources:
+        raise RecipeError(
+            "Distillation: the list of teachers is empty. Give one, or leave `teacher` out: then the model as it was "
+            "teaches what `during` makes of it."
+        )
     for source in sources:
-        if source is not None and not isinstance(source, (str, Path, keras.Model, LogitsCache)):
+        if (several or source is not None) and not isinstance(source, (str, Path, keras.Model, LogitsCache)):
             raise RecipeError(
                 f"Distillation: the teacher is {source!r}. Give a Keras model, the file of one, or what "
                 "tfc.cache_logits gave; several for an ensemble."
