@@ -95,6 +95,29 @@ def test_a_layer_that_is_shared_stays() -> None:
         tfc.student(model, width=1.0, depth=0.5)
 
 
+@keras.saving.register_keras_serializable("test_student")
+class Mixing(L.Layer):
+    """Adds a table of its own to all features, so that which channel is which cannot be followed through it."""
+
+    def build(self, shape: tuple) -> None:
+        self.table = self.add_weight(shape=(shape[-1],))
+
+    def call(self, inputs: object) -> object:
+        return inputs + self.table  # type: ignore[operator]
+
+
+def test_depth_alone_works_where_no_channel_can_be_left_out() -> None:
+    model = keras.Sequential([keras.Input((8,)), *(Mixing(name=f"mix{number}") for number in range(4))], name="mixed")
+    with pytest.warns(tfc.errors.TfCompressWarning, match="'mixed' has no channels.*so its width stays"):
+        student = tfc.student(model, width=0.5, depth=0.5)
+    assert names(student) == ["mix0", "mix1"]
+    with (
+        pytest.warns(tfc.errors.TfCompressWarning, match="no repeated blocks"),
+        pytest.raises(tfc.TfCompressError, match="has no channels that can be left out"),
+    ):
+        tfc.student(keras.Sequential([keras.Input((8,)), Mixing()]))
+
+
 @pytest.mark.filterwarnings("ignore::tfcompress.errors.TfCompressWarning")
 # Channels on a symmetry group are not followed, so that model has nothing to leave out.
 @pytest.mark.parametrize("name", sorted(set(zoo.ZOO) - {"group_convolution"}))

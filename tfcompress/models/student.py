@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from tfcompress.errors import ModelError, TfCompressWarning
+from tfcompress.models.channels import channel_groups
 from tfcompress.models.graph import LayerCall, graph_of, input_layers, is_model, trace
 from tfcompress.models.narrowing import narrow, newly_initialized
 from tfcompress.models.surgery import flatten, rebuild
@@ -32,11 +33,12 @@ def student(model: keras.Model, width: float = 0.5, depth: float = 0.5, round_to
         The student, uncompiled. Nested models are dissolved where blocks are left out.
 
     Raises:
-        ModelError: A share is out of range, or there is nothing that can be made smaller.
+        ModelError: A setting is out of range, or there is nothing that can be made smaller.
         UnsupportedLayerError: A layer cannot be made again from its config.
 
     Warns:
-        TfCompressWarning: `depth` is below 1 and no block is repeated.
+        TfCompressWarning: `depth` is below 1 and no block is repeated, or `width` is below 1 and no channel can be left
+            out of what remains.
 
     Example:
         >>> blocks = [keras.layers.Dense(32, activation="relu", name=f"block{number}") for number in range(4)]
@@ -48,17 +50,22 @@ def student(model: keras.Model, width: float = 0.5, depth: float = 0.5, round_to
     for name, share in (("width", width), ("depth", depth)):
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
             raise ModelError(f"student: {name} must be a share in (0, 1], not {share!r}.")
-    if depth < 1:
-        shallow, dropped = _shallower(model, depth)
-        if not dropped:
-            warnings.warn(
-                f"student: the model '{model.name}' has no repeated blocks to leave out, so its depth stays.",
-                TfCompressWarning,
-                stacklevel=2,
-            )
-        else:
-            model = shallow
-    return narrow(model, width, round_to) if width < 1 else newly_initialized(model)
+    shallow, dropped = _shallower(model, depth) if depth < 1 else (model, 0)
+    if not dropped:
+        shallow = model
+        if depth < 1:
+            _warn(f"the model '{model.name}' has no repeated blocks to leave out, so its depth stays.")
+    if width == 1:
+        return newly_initialized(shallow)
+    if dropped and not (found := channel_groups(shallow)).groups:
+        reasons = "; ".join(found.reasons)
+        _warn(f"the model '{model.name}' has no channels that can be left out, so its width stays: {reasons}.")
+        return newly_initialized(shallow)
+    return narrow(shallow, width, round_to)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(f"student: {text}", TfCompressWarning, stacklevel=3)
 
 
 @dataclass(frozen=True)
