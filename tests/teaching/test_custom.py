@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tfcompress as tfc
+from tfcompress.errors import TfCompressWarning
 from tfcompress.teaching.custom import _is_loss_of_keras
 from tfcompress.teaching.objectives import make_objective
 
@@ -114,6 +115,17 @@ def test_a_loss_object_survives_a_file_and_a_loss_function_a_recipe(tmp_path: Pa
     text = tfc.Recipe([step]).to_toml()
     assert 'function = "kl_divergence"' in text
     assert tfc.Recipe.from_toml(text).steps == (step,)
+
+
+def test_soft_targets_of_keras_on_probabilities_are_doubted() -> None:
+    def classifier(activation: str | None) -> keras.Model:
+        layers = [keras.layers.Dense(4, activation="relu"), keras.layers.Dense(2, activation=activation, name="head")]
+        return keras.Sequential([keras.Input((3,)), *layers])
+
+    loss = keras.distillation.LogitsDistillation(temperature=3, loss=keras.losses.KLDivergence())
+    with pytest.warns(TfCompressWarning, match="'head': LogitsDistillation takes logits, and the output gives softmax"):
+        tfc.Distillation(classifier("softmax"), [loss]).wrap(classifier("softmax"))
+    tfc.Distillation(classifier(None), [loss]).wrap(classifier(None))
 
 
 def test_soft_targets_of_keras_need_a_loss_object() -> None:

@@ -145,6 +145,26 @@ def test_a_sample_of_weight_0_is_as_if_it_were_not_there(objective: tfc.Relation
     np.testing.assert_allclose(weighted_mean(found, weights), 4 / 6 * np.mean(expected), rtol=1e-6)
 
 
+def test_a_student_that_learns_relations_does_not_see_samples_of_weight_0() -> None:
+    def body(units: int) -> keras.Model:
+        keras.utils.set_random_seed(units)
+        layers = [keras.layers.Dense(units, activation="tanh"), keras.layers.Dense(2)]
+        return keras.Sequential([keras.Input((3,)), *layers])
+
+    inputs = np.random.default_rng(6).normal(size=(6, 3)).astype("float32")
+    weights = np.array([1.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+
+    def loss(given: np.ndarray, of_samples: np.ndarray) -> float:
+        learning = tfc.Distillation(body(8), [tfc.RelationalDistance()], alpha=1.0).wrap(body(4))
+        learning.compile("sgd", "mse", jit_compile=False)
+        targets = np.zeros((len(given), 2))
+        logs = learning.fit(given, targets, sample_weight=of_samples, batch_size=6, verbose=0).history
+        return float(logs["loss"][0])
+
+    kept = weights > 0
+    assert loss(inputs, weights) == pytest.approx(4 / 6 * loss(inputs[kept], weights[kept]), rel=1e-4)
+
+
 @every_relation
 def test_weights_multiply_the_relations_of_their_sample(objective: tfc.RelationalAngle) -> None:
     generator = np.random.default_rng(4)

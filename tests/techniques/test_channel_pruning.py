@@ -160,8 +160,8 @@ def test_the_widths_that_were_cut_are_noted(tmp_path):
     with collecting(notes):
         tfc.ChannelPruning(macs=0.55).wrap(chain(16, 16, 16))
     assert notes == ["ChannelPruning cut dense2 16 -> 8."]
-    # Groups of a convolution lose the same places, so a channel of the group is two of the layer. 24 and 8 channels take
-    # 16 x 8 x 24 + 4 x 9 x 12 x 8 + 8 = 6,536 of 13,328 MACs.
+    # Groups of a convolution lose the same places, so a channel of the group is two of the layer. 24 and 8 channels
+    # take 16 x 8 x 24 + 4 x 9 x 12 x 8 + 8 = 6,536 of 13,328 MACs.
     image = keras.Input((4, 4, 8))
     x = L.Conv2D(16, 3, groups=2, name="grouped")(L.Conv2D(32, 1, name="before")(image))
     model = keras.Model(image, L.Dense(1)(L.GlobalAveragePooling2D()(x)))

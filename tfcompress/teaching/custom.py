@@ -9,6 +9,7 @@ import keras
 
 from tfcompress.errors import RecipeError, first_line
 from tfcompress.teaching.objective import FeatureObjective
+from tfcompress.teaching.output_kinds import OutputKind
 
 Comparison: TypeAlias = Callable[[Any, Any], Any]
 
@@ -70,6 +71,15 @@ class Custom(FeatureObjective):
     def loss(self, student: Any, teacher: Any) -> Any:
         """What the function gives."""
         return _comparison(self.function)(student, teacher)
+
+    def doubt(self, kind: Any) -> str | None:
+        """Keras' own `LogitsDistillation` takes whatever it is given for logits."""
+        if kind is OutputKind.LOGITS or not isinstance(self.function, keras.distillation.LogitsDistillation):
+            return None
+        return (
+            f"{type(self.function).__name__} takes logits, and the output gives {kind.value}, which it softens "
+            "once more. Take tfc.SoftTargets, which recovers the logits."
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The fields as plain data; a function that has no name is left to Keras, which says how to register it."""

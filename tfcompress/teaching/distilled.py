@@ -183,10 +183,9 @@ class Distilled(keras.Model):
         # 1 in the stage of hints alone, 0 after it.
         early = keras.ops.cast(step < self._plan.first_steps, "float32") if self._plan.first_steps else 0.0
         total = (1.0 - self.alpha) * (1.0 - early) * hard + additional
-        heard = self._heard(x, y, y_pred)
-        weights = _flat(sample_weight, self._plan.names)
+        heard = self._heard(x, y, y_pred, sample_weight)
         for term, tracker in zip(self._plan.terms, self.trackers, strict=True):
-            loss = weighted_mean(term.loss(heard), weights[term.index])
+            loss = weighted_mean(term.loss(heard), heard.weights[term.index])
             tracker.update_state(loss)
             total = total + self.alpha * self._plan.weight_at(term, step) * self._scaled(loss)
         if self._steps is not None:
@@ -220,7 +219,7 @@ class Distilled(keras.Model):
         said = make_said("outputs", config["outputs"])
         return cls(revived(config["student"]), sources, objectives, config["alpha"], said, config["teacher"])
 
-    def _heard(self, x: Any, y: Any, y_pred: Any) -> Heard:
+    def _heard(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Heard:
         """Both sides of the batch; what `call` and `train_step` have not left is made here, for loops of the user's."""
         outputs = keras.tree.flatten(y_pred)
         features = getattr(outputs[0], _FEATURES, None)
@@ -230,7 +229,8 @@ class Distilled(keras.Model):
         lesson = self._batch.lesson or self._teacher(x)
         if runs_again:
             _, features = self._tapped(x, training=True)
-        return Heard(outputs, features or {}, lesson, _flat(y, self._plan.names, one_for_all=False))
+        targets = _flat(y, self._plan.names, one_for_all=False)
+        return Heard(outputs, features or {}, lesson, targets, _flat(sample_weight, self._plan.names))
 
     @contextmanager
     def _training(self) -> Iterator[None]:

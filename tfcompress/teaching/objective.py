@@ -149,6 +149,10 @@ class FeatureObjective(Objective):
         """Why features of these shapes, the batch in front, cannot be compared; None where they can."""
         return None
 
+    def doubt(self, kind: Any) -> str | None:
+        """Why an output of this `OutputKind`, taken as it is, is hardly meant; None where it may be."""
+        return None
+
     def regressor(self, student: tuple[Any, ...], teacher: tuple[Any, ...]) -> keras.Layer | None:
         """A layer to be trained along, that brings the student's features to the teacher's shape; None for none."""
         return None

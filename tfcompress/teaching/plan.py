@@ -100,6 +100,7 @@ def make_plan(objectives: Sequence[Objective], student: keras.Model, teacher: Te
             terms += _on_outputs(objective, outputs, student, teacher)
         elif isinstance(objective, FeatureObjective) and objective.pairing == "outputs" and not objective.layers:
             terms += [RawTerm(objective, output.index, output.name, output.taught_by) for output in outputs]
+            _warn_of_doubts(objective, outputs)
             _check_shapes(outputs, student, teacher)
         elif isinstance(objective, FeatureObjective):
             pairs = pair_up(objective, features_of(student), teacher.features())
@@ -131,6 +132,12 @@ def _outputs(student: keras.Model, teacher: Teacher, said: Said) -> list[_Output
         _Output(index, name, taught_by, kind or found, kind is not None)
         for index, (name, taught_by, kind, found) in enumerate(each)
     ]
+
+
+def _warn_of_doubts(objective: FeatureObjective, outputs: Sequence[_Output]) -> None:
+    for output in outputs:
+        if doubt := objective.doubt(output.kind):
+            warnings.warn(f"Output {output.name!r}: {doubt}", TfCompressWarning, stacklevel=2)
 
 
 def _warn_of_other_names(outputs: Sequence[_Output], teacher: Teacher) -> None:

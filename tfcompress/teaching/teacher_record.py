@@ -23,7 +23,7 @@ def record_of(teacher: Teacher, *, with_features: bool) -> dict[str, Any]:
         "kinds": [kind.value for kind in teacher.kinds],
         "shapes": [list(shape) for shape in teacher.shapes],
         "weights_hash": teacher.weights_hash,
-        "features": [[feature.name, list(feature.shape)] for feature in features],
+        "features": [[feature.name, list(feature.shape), feature.telling] for feature in features],
     }
 
 
@@ -39,7 +39,7 @@ class AbsentTeacher(Teacher):
         self.name, self.names, self.input_names = record["name"], tuple(record["names"]), ()
         self.kinds = [OutputKind(kind) for kind in record["kinds"]]
         self.shapes = [tuple(shape) for shape in record["shapes"]]
-        self._features = [Feature(name, tuple(shape)) for name, shape in record["features"]]
+        self._features = [Feature(name, tuple(shape), telling) for name, shape, telling in record["features"]]
         self._weights_hash, self._missing = record["weights_hash"], missing
 
     def __call__(self, inputs: Any) -> Lesson:

@@ -10,17 +10,23 @@ from tfcompress.errors import DataError, ModelError
 from tfcompress.teaching.features import Feature
 from tfcompress.teaching.objective import FeatureObjective, OutputObjective
 from tfcompress.teaching.output_kinds import OutputKind, class_logits, plain_values, shapes_agree
+from tfcompress.teaching.relations import RelationObjective
 from tfcompress.teaching.teacher import Lesson
 
 
 @dataclass(frozen=True)
 class Heard:
-    """Everything that terms compute with, for one batch: the student's side, the teacher's, and the user's targets."""
+    """Everything that terms compute with, for one batch: the student's side, the teacher's, and the user's targets.
+
+    Attributes:
+        weights: The weights of the samples of each output; None where there are none.
+    """
 
     outputs: Sequence[Any]
     features: Mapping[str, Any]
     lesson: Lesson
     targets: Sequence[Any]
+    weights: Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,10 @@ class FeatureTerm:
         if self.regressor is not None:
             # `call`, for calling the layer would warn that a convolution drops the mask of a sequence.
             features = self.regressor.call(features)
-        return self.objective.loss(features, heard.lesson.features[self.teacher.name])
+        theirs = heard.lesson.features[self.teacher.name]
+        if isinstance(self.objective, RelationObjective):
+            return self.objective.loss(features, theirs, heard.weights[self.index])
+        return self.objective.loss(features, theirs)
 
     @property
     def place(self) -> str:
