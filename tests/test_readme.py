@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     x = generator.random((300, 28, 28, 1), dtype="float32")
     y = generator.integers(0, 10, 300)
     np.savez(tmp_path / "digits.npz", x=x, y=y)
-    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(4, 5, strides=4)])
+    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(16, 5, strides=4)])
     model.add(keras.layers.Flatten())
     model.add(keras.layers.Dense(10))
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
@@ -49,6 +49,15 @@ def test_the_python_example_runs(folder, capsys):
     size_bytes, sparsity = capsys.readouterr().out.split()[:2]
     assert int(size_bytes) == (folder / "phone.tflite").stat().st_size
     assert float(sparsity) == pytest.approx(0.8, abs=0.01)
+
+
+def test_the_example_of_a_student_runs(folder):
+    names = {}
+    for block in (0, 2):
+        exec(compile(_blocks("python")[block], "README.md", "exec"), names)
+    student = keras.saving.load_model("student.keras")
+    assert student.count_params() < names["teacher"].count_params()
+    assert np.isfinite(student.predict(names["data"]["x"], verbose=0)).all()
 
 
 def test_the_commands_run(folder):

@@ -17,6 +17,7 @@ from tfcompress.table import aligned, cell
 from tools.distillation_images import Effort, Result, apprentice, fitnets, hinton
 from tools.distillation_sequences import sequences
 from tools.distillation_speed import speed
+from tools.results import with_table
 
 Experiment = Callable[[Path, int], list[Result]]
 
@@ -92,23 +93,12 @@ def lines_of(results: dict[str, list[list[Result]]]) -> list[tuple[str, ...]]:
     return lines
 
 
-_HEAD = """# Distillation
-
-Made by `tools/bench_distillation`; beside this page are the cards of the first seed's files, whose notes have the
-accuracy of the float model too. All networks are tested on 10,000 samples that nothing else looks at. All seeds of an
-image experiment have one teacher. Teachers and students are the papers' where the table has a paper's figure, but for
-FitNets: there the teacher has 67,162 parameters instead of 361,000 and the student 22,266 instead of 30,000, and both
-train for fewer epochs. What each experiment does, and for how long, is in `tools/distillation_images.py` and
-`tools/distillation_sequences.py`.
-
-"""
-
-
 def publish(results: dict[str, list[list[Result]]], output: Path) -> None:
-    """Writes docs/results/distillation.md, and the cards of the first seed beside it."""
+    """Writes the table into docs/results/distillation.md, and the cards of the first seed beside the page."""
     head, *rows = [f"| {' | '.join(line)} |" for line in lines_of(results)]
     rule = "| --- | --- |" + " ---: |" * (head.count("|") - 3)
-    write_text(_PUBLISHED.with_suffix(".md"), _HEAD + "\n".join([head, rule, *rows]) + "\n")
+    page = _PUBLISHED.with_suffix(".md")
+    write_text(page, with_table(page.read_text(encoding="utf-8"), "\n".join([head, rule, *rows]) + "\n"))
     _PUBLISHED.mkdir(parents=True, exist_ok=True)
     for seeds in results.values():
         for result in seeds[0]:
