@@ -56,7 +56,7 @@ def _signed(scale: float, student: object, teacher: object) -> object:
         keras.losses.KLDivergence(reduction=None),
         functools.partial(keras.losses.kl_divergence),
     ],
-    ids=str,
+    ids=["name", "short name", "class name", "function", "object", "object of no reduction", "partial"],
 )
 def test_a_loss_of_keras_takes_the_teacher_for_the_truth_in_each_of_its_forms(form: object) -> None:
     np.testing.assert_allclose(tfc.Custom(form).loss(STUDENT, TEACHER), OF_TEACHER, rtol=1e-5)
