@@ -93,8 +93,13 @@ def lines_of(results: dict[str, list[list[Result]]]) -> list[tuple[str, ...]]:
     return lines
 
 
-def publish(results: dict[str, list[list[Result]]], output: Path) -> None:
-    """Writes the table into docs/results/distillation.md, and the cards of the first seed beside the page."""
+def publish(output: Path) -> None:
+    """Writes all that the folder holds into docs/results/distillation.md, and the cards of the first seed beside it."""
+    results = {}
+    for name in _ASKED:
+        files = sorted(output.glob(f"{name}-[0-9].json"))
+        if files:
+            results[name] = [[Result(**one) for one in json.loads(path.read_text(encoding="utf-8"))] for path in files]
     head, *rows = [f"| {' | '.join(line)} |" for line in lines_of(results)]
     rule = "| --- | --- |" + " ---: |" * (head.count("|") - 3)
     page = _PUBLISHED.with_suffix(".md")
@@ -113,6 +118,8 @@ def publish(results: dict[str, list[list[Result]]], output: Path) -> None:
 @click.option("--publish", "published", is_flag=True, help="Also write docs/results/distillation.")
 def main(output: Path, seeds: int, only: str, epochs: float, published: bool) -> None:
     """Measure distillation: Hinton's and FitNets' MNIST, Apprentice's 4 bits on Fashion-MNIST, sequences, speed."""
+    if published and epochs != 1:
+        raise click.UsageError("--publish takes results of the full number of epochs: leave --epochs out.")
     folder = output if epochs == 1 else output / f"{epochs:g}-of-the-epochs"
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[list[Result]]] = {}
@@ -130,7 +137,7 @@ def main(output: Path, seeds: int, only: str, epochs: float, published: bool) ->
     if results:
         click.echo(aligned(lines_of(results), left=2))
     if published:
-        publish(results, folder)
+        publish(folder)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def dense(units: int, *, regularized: bool = False) -> keras.Model:
 
 
 def _trained_teacher(images: LabelledImages, effort: Effort) -> keras.Model:
-    """Trains with momentum, as networks with dropout and a limit on their weights want it: Adam ended at 100 errors."""
+    """Trains with momentum, as networks with dropout and a limit on their weights want it."""
     model, data = dense(1200, regularized=True), Jittered(images.x_train, images.y_train, _TEACHERS_BATCH, seed=0)
     rate = keras.optimizers.schedules.CosineDecay(0.1, effort.teacher * len(data))
     model.compile(

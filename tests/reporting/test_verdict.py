@@ -48,7 +48,7 @@ def test_fewer_macs_that_did_not_become_less_time_are_said(tmp_path: Path) -> No
         card = made_runs.file_card(name, "float32", 4000, 3600, 3500 // number, measurements=measurements)
         replace(card, macs=90_000 // number).save_beside(tmp_path / f"{name}.tflite")
     (sentence,) = verdict(read_runs([tmp_path])[0], "whole")
-    assert "MACs 50 % smaller" in sentence
+    assert "50 % fewer MACs" in sentence
     assert (
         "no faster on host (measured, 2 to 2.01 ms, a change within the spread of single runs), though it" in sentence
     )

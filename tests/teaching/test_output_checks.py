@@ -68,6 +68,17 @@ def test_inputs_that_cannot_be_made_up_are_no_obstacle() -> None:
     texts = keras.Input((2,), dtype="string")
     model = keras.Model(texts, L.Dense(3)(_Numbers()(texts)))
     tfc.Distillation(keras.models.clone_model(model)).wrap(model)
+    pixels = keras.Input((4,))
+    model = keras.Model(pixels, L.Dense(3, activation=_hidden)(_FromZero()(pixels)))
+    tfc.Distillation(keras.models.clone_model(model)).wrap(model)
+
+
+@keras.saving.register_keras_serializable("tests")
+class _FromZero(L.Layer):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if not keras.utils.is_keras_tensor(inputs) and tf.executing_eagerly():
+            raise RuntimeError("pixels are from 0")
+        return inputs
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -106,6 +117,12 @@ def test_a_loss_that_takes_something_else_is_refused(activation: object, loss: o
 )
 def test_a_loss_that_takes_the_same_is_taken(activation: object, loss: object) -> None:
     tfc.Distillation(_model(activation)).wrap(_model(activation, seed=1)).compile("sgd", loss)
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_values_that_are_compared_as_they_are_may_be_logits_of_independent_labels(units: int) -> None:
+    learning = tfc.Distillation(_model(None, units), [tfc.LogitRegression()]).wrap(_model(None, units, seed=1))
+    learning.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
 
 
 @pytest.mark.parametrize("units", [1, 3])

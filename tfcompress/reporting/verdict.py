@@ -92,7 +92,8 @@ def _clauses(pair: Pair) -> list[str]:
     if key != "size_bytes":
         found.append(f"{size_change(before['size_bytes'].value, after['size_bytes'].value)} on disk")
     if _macs_left(pair) != 1:
-        found.append(f"MACs {size_change(1, _macs_left(pair))}")
+        left = _macs_left(pair)
+        found.append(f"{100 * abs(1 - left):.0f} % {'fewer' if left < 1 else 'more'} MACs")
     return [*found, *_speeds(pair), _accuracy(pair)]
 
 

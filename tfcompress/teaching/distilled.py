@@ -81,11 +81,6 @@ class Distilled(keras.Model):
         self.supports_jit = self._teacher.supports_jit
 
     @property
-    def teacher_name(self) -> str:
-        """The name of the teacher, or of each of them."""
-        return self._teacher.name
-
-    @property
     def plan(self) -> Plan:
         """What is compared with what; it prints itself."""
         return self._plan

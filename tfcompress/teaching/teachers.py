@@ -230,7 +230,7 @@ def make_teacher(sources: Sequence[Source], student: keras.Model | None = None, 
     Args:
         sources: One or more.
         student: The model that is to learn, where there is one. Its inputs must be the teacher's, and outputs are put
-            in the order of its own: by name where all teachers' outputs have the names of its own.
+            in the order of its own: by name for each teacher whose outputs have the names of its own.
         said: What the outputs of both hold, where the user said it.
 
     Raises:
