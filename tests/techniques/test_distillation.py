@@ -367,6 +367,7 @@ registered_name = "getcwd"
         tfc.Recipe.from_toml(text)
 
 
+@pytest.mark.filterwarnings("ignore:.*takes logits:tfcompress.errors.TfCompressWarning")
 def test_a_loss_of_keras_distillation_survives_a_file(teacher: Path, tmp_path: Path) -> None:
     loss = keras.distillation.LogitsDistillation(temperature=2.0, loss=keras.losses.KLDivergence())
     tfc.Distillation(str(teacher), [loss]).wrap(_model()).save(tmp_path / "middle.keras")
