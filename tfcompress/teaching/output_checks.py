@@ -11,10 +11,9 @@ import tensorflow as tf
 from tfcompress.errors import ModelError
 from tfcompress.teaching.output_kinds import OutputKind
 from tfcompress.teaching.plan import Plan
-from tfcompress.teaching.teacher import Teacher
+from tfcompress.teaching.teacher import EXAMPLES, Teacher
 from tfcompress.teaching.terms import OutputTerm
 
-_SAMPLES = 4
 _TOLERANCE = 5e-3
 """How far from 1 a softmax in half precision adds up."""
 
@@ -108,7 +107,7 @@ def _random_inputs(model: keras.Model) -> Any:
     generator = np.random.default_rng(0)
 
     def made(tensor: keras.KerasTensor) -> Any:
-        shape = (tensor.shape[0] or _SAMPLES, *tensor.shape[1:])
+        shape = (tensor.shape[0] or EXAMPLES, *tensor.shape[1:])
         floating = keras.backend.is_float_dtype(tensor.dtype)
         return tf.cast(generator.normal(size=shape) if floating else np.zeros(shape), tensor.dtype)
 

@@ -7,9 +7,8 @@ import keras
 import numpy as np
 
 from tfcompress.teaching.objective import Linear
-from tfcompress.teaching.relations import RelationObjective, mean_over, others
+from tfcompress.teaching.relations import LEAST_SQUARE, RelationObjective, mean_over, others
 
-_LEAST_SQUARE = 1e-12
 _ROUNDINGS = 64
 """Two samples are one and the same where their squared distance is below that many roundings of their squared norms."""
 
@@ -89,7 +88,7 @@ def _distances(vectors: Any, counted: Any) -> Any:
     distances = keras.ops.where(apart, keras.ops.sqrt(keras.ops.where(apart, squares, 1.0)), 0.0)
     pairs = others(counted)
     mean = keras.ops.sum(distances * pairs) / keras.ops.maximum(keras.ops.sum(pairs), 1.0)
-    return distances / keras.ops.maximum(mean, _LEAST_SQUARE**0.5)
+    return distances / keras.ops.maximum(mean, LEAST_SQUARE**0.5)
 
 
 def _cosines(vectors: Any) -> Any:
@@ -115,5 +114,5 @@ def _products(vectors: Any) -> tuple[Any, Any]:
     both = norms[:, None] + norms[None, :]
     squares = both - 2.0 * products
     rounding = _ROUNDINGS * float(np.finfo(keras.backend.standardize_dtype(vectors.dtype)).eps)
-    known = squares > keras.ops.maximum(rounding * both, _LEAST_SQUARE)
+    known = squares > keras.ops.maximum(rounding * both, LEAST_SQUARE)
     return products, keras.ops.where(known, squares, 0.0)

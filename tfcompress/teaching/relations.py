@@ -8,6 +8,9 @@ import keras
 
 from tfcompress.teaching.objective import FeatureObjective, of_samples
 
+LEAST_SQUARE = 1e-12
+"""What a sum of squares counts as at least, where something is divided by its root."""
+
 
 @dataclass(frozen=True)
 class RelationObjective(FeatureObjective):

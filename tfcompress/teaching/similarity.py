@@ -6,9 +6,7 @@ from typing import Any
 import keras
 
 from tfcompress.teaching.objective import Linear
-from tfcompress.teaching.relations import RelationObjective, mean_over, others
-
-_LEAST_SQUARE = 1e-12
+from tfcompress.teaching.relations import LEAST_SQUARE, RelationObjective, mean_over, others
 
 
 @keras.saving.register_keras_serializable("tfcompress")
@@ -78,4 +76,4 @@ def _neighbours(vectors: Any, counted: Any) -> Any:
 
 def _normed(rows: Any) -> Any:
     squares = keras.ops.sum(keras.ops.square(rows), axis=-1, keepdims=True)
-    return rows * keras.ops.rsqrt(keras.ops.maximum(squares, _LEAST_SQUARE))
+    return rows * keras.ops.rsqrt(keras.ops.maximum(squares, LEAST_SQUARE))

@@ -12,6 +12,9 @@ from tfcompress.teaching.features import Feature
 from tfcompress.teaching.matching import order_like
 from tfcompress.teaching.output_kinds import OutputKind
 
+EXAMPLES = 4
+"""How many samples' outputs are looked at to tell what they are."""
+
 
 @dataclass(frozen=True)
 class Lesson:

@@ -25,12 +25,10 @@ from tfcompress.teaching.output_kinds import (
     said_kinds,
     shapes_agree,
 )
-from tfcompress.teaching.teacher import Lesson, Teacher
+from tfcompress.teaching.teacher import EXAMPLES, Lesson, Teacher
 
 Source: TypeAlias = keras.Model | LogitsCache | str | Path
 """What a teacher is given as: a model, cached logits, or the file of either."""
-
-_EXAMPLES = 4
 
 
 class LiveTeacher(Teacher):
@@ -211,7 +209,7 @@ class CachedTeacher(Teacher):
 
     def examples(self, inputs: Any) -> list[tuple[str, list[np.ndarray]]]:
         """The first outputs in the file, whatever the inputs."""
-        return [(self.name, [np.asarray(self.cache.outputs[place][:_EXAMPLES]) for place in self._order])]
+        return [(self.name, [np.asarray(self.cache.outputs[place][:EXAMPLES]) for place in self._order])]
 
     def _reorder(self, names: Sequence[str], order: list[int]) -> None:
         self._order = [self._order[place] for place in order]
