@@ -47,7 +47,7 @@ def experiments(share: float) -> dict[str, Experiment]:
         return max(1, round(full * share))
 
     dense = Effort(teacher=epochs(80), student=epochs(40), batch=256)
-    thin = Effort(teacher=epochs(6), student=epochs(6), technique=epochs(2), rate=2e-3)
+    thin = Effort(teacher=epochs(6), student=epochs(6), technique=epochs(2), batch=64, rate=2e-3)
     small = Effort(teacher=epochs(6), student=epochs(5), technique=epochs(4), rate=2e-3)
     return {
         "hinton": lambda folder, seed: hinton(folder, seed, dense),
