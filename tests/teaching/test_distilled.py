@@ -81,6 +81,24 @@ def test_sample_weights_hold_for_the_objectives_too() -> None:
     assert logs["loss"] == pytest.approx([float(np.mean(each * weights))], rel=1e-4)
 
 
+def test_weights_of_samples_that_differ_between_outputs_are_averaged_for_features() -> None:
+    def two(width: int, seed: int) -> keras.Model:
+        model = _model(width, seed)
+        extra = L.Dense(1, name="extra")(model.get_layer("pooled").output)
+        return keras.Model(model.input, [model.output, extra])
+
+    objective = tfc.AttentionTransfer(layers={"second": "second"})
+    learning = tfc.Distillation(two(6, 1), [objective, tfc.LogitRegression(weight=0.0)], alpha=1.0).wrap(two(3, 2))
+    learning.compile("sgd", ["sparse_categorical_crossentropy", "mse"], jit_compile=False)
+    maps = (
+        keras.Model(model.input, model.get_layer("second").output)(IMAGES) for model in (_model(3, 2), _model(6, 1))
+    )
+    each = objective.loss(*maps)
+    weights = np.ones(12), np.arange(12) / 6
+    logs = learning.fit(IMAGES, [LABELS, np.ones(12)], 12, verbose=0, sample_weight=list(weights)).history
+    assert logs["loss"] == pytest.approx([float(np.mean(each * (weights[0] + weights[1]) / 2))], rel=1e-4)
+
+
 def test_evaluation_is_that_of_the_student_alone() -> None:
     learning = _learning([tfc.SoftTargets()], alpha=0.9)
     loss = float(np.mean(keras.losses.sparse_categorical_crossentropy(LABELS, learning(IMAGES))))

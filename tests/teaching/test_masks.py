@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tfcompress as tfc
-from tfcompress.teaching.objective import OutputObjective
+from tfcompress.teaching.objective import FeatureObjective, OutputObjective
 
 L = keras.layers
 WORDS = np.array([[3, 1, 2, 0, 0], [4, 2, 0, 0, 0], [1, 3, 4, 2, 0]], "int32")
@@ -86,3 +86,27 @@ def test_without_a_mask_labels_tell_padding() -> None:
 def test_the_mask_stays_where_features_are_taken_too() -> None:
     objectives = [tfc.WordLevel(), tfc.Hints(layers={"reader": "reader"}, weight=0.0)]
     assert _loss(objectives, None) == pytest.approx(_expected(WORDS > 0, _divergence), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        tfc.Hints(layers={"reader": "reader"}, weight=1.0),
+        tfc.SimilarityPreserving(layers={"reader": "reader"}, weight=1.0),
+        tfc.RelationalDistance(layers={"reader": "reader"}, weight=1.0),
+    ],
+    ids=lambda objective: type(objective).__name__,
+)
+def test_masked_positions_of_features_are_zeros_on_both_sides(objective: FeatureObjective) -> None:
+    real = (WORDS > 0)[..., None]
+    student, teacher = (
+        keras.Model(model.input, model.get_layer("reader").output)(WORDS).numpy() * real
+        for model in (_tagger(1), _tagger(0))
+    )
+    loss = _loss([objective, tfc.LogitRegression(weight=0.0)], None)
+    assert loss == pytest.approx(float(np.mean(objective.loss(student, teacher))), rel=1e-4)
+
+
+def test_masked_positions_count_in_no_function_that_tells_positions() -> None:
+    expected = _expected(WORDS > 0, lambda student, teacher: np.square(student - teacher).mean(axis=-1))
+    assert _loss(["mse"], None) == pytest.approx(expected, rel=1e-4)

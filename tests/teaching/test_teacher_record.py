@@ -55,3 +55,14 @@ def test_it_is_stripped_and_evaluated_and_does_not_learn(source: str, tmp_path: 
         one.fit(IMAGES, LABELS, verbose=0, shuffle=False)
     for one, other in zip(learning.weights, again.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_a_teacher_that_was_replaced_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "teacher.keras"
+    _model(6, 1).save(path)
+    learning = tfc.Distillation(path, [tfc.SoftTargets()]).wrap(_model(4, 2))
+    learning.save(tmp_path / "middle.keras")
+    tfc.load(tmp_path / "middle.keras")
+    _model(6, 3).save(path)
+    with pytest.warns(tfc.TfCompressWarning, match="learned from width6 with the weights .* today"):
+        tfc.load(tmp_path / "middle.keras")

@@ -19,10 +19,11 @@ Comparison: TypeAlias = Callable[[Any, Any], Any]
 class Custom(FeatureObjective):
     """Compares what student and teacher give by any function.
 
-    It is called as `function(student, teacher)` and gives a loss for each sample, or one for the batch, in which
-    weights of samples and classes cannot count. A loss of Keras is called as `loss(teacher, student)`, whether it comes
-    by name, as a function or as an object: the teacher stands for the truth. By default the outputs are compared as
-    they are, each by itself; with `layers` the features of these layers.
+    It is called as `function(student, teacher)` and gives a loss for each sample, or for each position of a sequence,
+    of which those that Keras masks are left out; or one for the batch, in which neither weights nor masks can count. A
+    loss of Keras is called as `loss(teacher, student)`, whether it comes by name, as a function or as an object: the
+    teacher stands for the truth. By default the outputs are compared as they are, each by itself; with `layers` the
+    features of these layers.
 
     A recipe can hold it only under a name: that of a function registered with
     `keras.saving.register_keras_serializable`, or of a loss of Keras. A model saved in mid-training can hold a loss

@@ -16,7 +16,7 @@ from tfcompress.teaching.output_checks import check_loss, check_values
 from tfcompress.teaching.output_kinds import Said, make_said
 from tfcompress.teaching.plan import Plan, make_plan
 from tfcompress.teaching.teacher import Teacher
-from tfcompress.teaching.teacher_record import AbsentTeacher, record_of
+from tfcompress.teaching.teacher_record import AbsentTeacher, record_of, warn_of_another
 from tfcompress.teaching.teachers import Source, make_teacher
 from tfcompress.teaching.terms import Heard, Term
 from tfcompress.transforms.transform import counter
@@ -72,6 +72,8 @@ class Distilled(keras.Model):
             self._teacher: Teacher = AbsentTeacher(record, missing)
         else:
             self._teacher = make_teacher(sources, self, said)
+            if record and all(isinstance(source, str) for source in sources):
+                warn_of_another(record, self._teacher)
         self._plan = make_plan(objectives, self, self._teacher, said)
         self._tapped = Tapped(self, self._plan.student_layers)
         self._batch = _Batch()
@@ -180,7 +182,7 @@ class Distilled(keras.Model):
         total = (1.0 - self.alpha) * (1.0 - early) * hard + additional
         heard = self._heard(x, y, y_pred, sample_weight)
         for term, tracker in zip(self._plan.terms, self.trackers, strict=True):
-            loss = weighted_mean(term.loss(heard), heard.weights[term.index])
+            loss = weighted_mean(term.loss(heard), term.weights(heard))
             tracker.update_state(loss)
             total = total + self.alpha * self._plan.weight_at(term, step) * self._scaled(loss)
         if self._steps is not None:

@@ -17,7 +17,7 @@ class Hints(FeatureObjective):
 
     The mean over entries, where the paper has the sum, makes the weight independent of the size. Where shapes differ, r
     is a layer trained along and dropped afterwards: a convolution whose kernel k fits the sizes, N_g - k + 1 = N_h, or
-    a dense layer; where they agree there is none. Padding of a sequence counts as any other position.
+    a dense layer; where they agree there is none.
 
     The paper trains in two stages, for joint training of both losses failed to learn: with `steps` the hints alone for
     as many batches, then everything else without them. Two steps of a recipe do the same with an optimizer of its own

@@ -131,6 +131,9 @@ class OutputObjective(Objective):
 class FeatureObjective(Objective):
     """An objective on what layers of student and teacher give.
 
+    Positions of a sequence that the student's mask calls padding are 0 on both sides. Weights of samples that differ
+    between outputs are averaged.
+
     Args:
         layers: For names of the student's layers, the names of the teacher's layers to be compared with. By default
             they are paired automatically, and the pairs are printed.

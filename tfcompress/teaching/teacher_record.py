@@ -1,9 +1,10 @@
 """What a saved student knows of its teacher: enough to be opened, evaluated and stripped where that is gone."""
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import ModelError, TfCompressWarning
 from tfcompress.teaching.features import Feature
 from tfcompress.teaching.output_kinds import OutputKind
 from tfcompress.teaching.teacher import Lesson, Teacher
@@ -25,6 +26,26 @@ def record_of(teacher: Teacher, *, with_features: bool) -> dict[str, Any]:
         "weights_hash": teacher.weights_hash,
         "features": [[feature.name, list(feature.shape), feature.telling] for feature in features],
     }
+
+
+def warn_of_another(record: Mapping[str, Any], teacher: Teacher) -> None:
+    """Says it where the files of a teacher have other weights than they had when the student was saved.
+
+    Args:
+        record: What `record_of` gave then.
+        teacher: What is read from the files today.
+
+    Warns:
+        TfCompressWarning: The weights are others.
+    """
+    if record["weights_hash"] != teacher.weights_hash:
+        warnings.warn(
+            f"The student learned from {record['name']} with the weights {record['weights_hash']}; what is there today "
+            f"is {teacher.name} with the weights {teacher.weights_hash}, and it goes on learning from that. Put the "
+            "former file back where this is not meant.",
+            TfCompressWarning,
+            stacklevel=2,
+        )
 
 
 class AbsentTeacher(Teacher):

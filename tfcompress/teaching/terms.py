@@ -8,7 +8,7 @@ import keras
 
 from tfcompress.errors import DataError, ModelError
 from tfcompress.teaching.features import Feature
-from tfcompress.teaching.objective import FeatureObjective, OutputObjective
+from tfcompress.teaching.objective import FeatureObjective, OutputObjective, of_samples, over_real
 from tfcompress.teaching.output_kinds import OutputKind, class_logits, plain_values, shapes_agree
 from tfcompress.teaching.relations import RelationObjective
 from tfcompress.teaching.teacher import Lesson
@@ -27,6 +27,12 @@ class Heard:
     lesson: Lesson
     targets: Sequence[Any]
     weights: Sequence[Any]
+
+    @property
+    def weights_of_samples(self) -> Any:
+        """For what belongs to no output: the mean of the weights that a sample has, shape (batch,); None for none."""
+        given = [of_samples(keras.ops.cast(weights, "float32")) for weights in self.weights if weights is not None]
+        return sum(given) / len(given) if given else None
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,14 @@ class OutputTerm:
         if self.objective.needs_labels and target is None:
             raise DataError(f"{type(self.objective).__name__} needs the labels of output {self.name!r}. Fit with them.")
         values = read(keras.ops.cast(student, "float32"), self.kind), read(teacher, self.kind)
-        # Keras keeps the mask of a sequence with the tensor, where its own losses look for it; it has no public name.
-        mask = getattr(student, "_keras_mask", None)
+        mask = _mask(student)
         if mask is None or len(mask.shape) >= len(student.shape):
             return self.objective.loss(*values, target)
         return self.objective.masked_loss(*values, target, mask)
+
+    def weights(self, heard: Heard) -> Any:
+        """The weights of the samples, which are the output's."""
+        return heard.weights[self.index]
 
     @property
     def place(self) -> str:
@@ -88,7 +97,12 @@ class RawTerm:
         """The loss of a batch."""
         student, teacher = heard.outputs[self.index], heard.lesson.outputs[self.index]
         _check_alike(self.name, student, teacher)
-        return self.objective.loss(keras.ops.cast(student, "float32"), teacher)
+        loss, mask = self.objective.loss(keras.ops.cast(student, "float32"), teacher), _mask(student)
+        return loss if mask is None or not _begins(loss, mask) else over_real(loss, mask)
+
+    def weights(self, heard: Heard) -> Any:
+        """The weights of the samples, which are the output's."""
+        return heard.weights[self.index]
 
     @property
     def place(self) -> str:
@@ -109,19 +123,24 @@ class FeatureTerm:
     student: Feature
     teacher: Feature
     regressor: keras.Layer | None
-    index: int = 0
-    """Of the output whose sample weights count."""
 
     def loss(self, heard: Heard) -> Any:
-        """The loss of a batch."""
+        """The loss of a batch; positions of a sequence that the student's mask calls padding are 0 on both sides."""
+        mask = _mask(heard.features[self.student.name])
         features = keras.ops.cast(heard.features[self.student.name], "float32")
         if self.regressor is not None:
             # `call`, for calling the layer would warn that a convolution drops the mask of a sequence.
             features = self.regressor.call(features)
         theirs = heard.lesson.features[self.teacher.name]
+        if mask is not None and _begins(features, mask) and _begins(theirs, mask):
+            features, theirs = (_without_padding(both, mask) for both in (features, theirs))
         if isinstance(self.objective, RelationObjective):
-            return self.objective.loss(features, theirs, heard.weights[self.index])
+            return self.objective.loss(features, theirs, heard.weights_of_samples)
         return self.objective.loss(features, theirs)
+
+    def weights(self, heard: Heard) -> Any:
+        """The weights of the samples over all outputs."""
+        return heard.weights_of_samples
 
     @property
     def place(self) -> str:
@@ -137,6 +156,25 @@ class FeatureTerm:
 
 
 Term = OutputTerm | RawTerm | FeatureTerm
+
+
+def _mask(tensor: Any) -> Any:
+    """The mask that Keras keeps with a tensor, where its own losses look for it; it has no public name."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def _begins(tensor: Any, mask: Any) -> bool:
+    """Whether the axes of a mask are the first of a tensor that has more, or the same."""
+    return len(tensor.shape) >= len(mask.shape) and shapes_agree(
+        tuple(mask.shape)[1:], tuple(tensor.shape)[1 : len(mask.shape)]
+    )
+
+
+def _without_padding(features: Any, mask: Any) -> Any:
+    real = keras.ops.cast(mask, features.dtype)
+    while len(real.shape) < len(features.shape):
+        real = keras.ops.expand_dims(real, -1)
+    return features * real
 
 
 def _check_alike(name: str, student: Any, teacher: Any) -> None:
