@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import tfcompress as tfc
 from tfcompress.teaching.logits_cache import LogitsCache, Origin, sample_keys
+from tfcompress.teaching.teachers import make_teacher
 
 
 def _teacher() -> keras.Model:
@@ -103,15 +104,125 @@ def test_keys_differ_wherever_samples_do(seed: int, size: int, dtype: str) -> No
     samples = generator.choice(np.array([0, 1, 2, 128], dtype), size=(60, size))
     if dtype == "float32":
         samples *= generator.choice(np.array([-1, 1], dtype), size=samples.shape)
-    keys = sample_keys([samples], 0)
+    keys = sample_keys([samples])
     rows = {row.tobytes(): key for row, key in zip(samples, keys, strict=True)}
     assert len(set(rows.values())) == len(rows)
 
 
 def test_keys_depend_on_all_inputs_and_their_places() -> None:
     one, other = np.array([[1.0], [2.0]], "float32"), np.array([[2.0], [1.0]], "float32")
-    keys = sample_keys([one, other], 0)
+    keys = sample_keys([one, other])
     assert keys[0] != keys[1]
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_lengths_and_splits_of_samples_are_a_part_of_their_keys(data: st.DataObject) -> None:
+    lengths = data.draw(st.lists(st.integers(0, 5), min_size=2, max_size=2, unique=True))
+    dtype = data.draw(st.sampled_from(["float32", "int32", "int64"]))
+    short, long = (np.zeros((1, length), dtype) for length in lengths)
+    assert sample_keys([short]) != sample_keys([long])
+    assert sample_keys([short, long]) != sample_keys([long, short])
+    value = np.ones((1, 3), dtype)
+    assert sample_keys([np.concatenate([value, short], axis=1)]) != sample_keys([np.concatenate([value, long], axis=1)])
+
+
+def test_keys_do_not_depend_on_the_width_of_a_type_and_see_all_its_values() -> None:
+    small, large = np.array([[5, -1]]), np.array([[5 + 2**32, -1]])
+    for dtype in ("int8", "int32", "int64"):
+        assert sample_keys([small.astype(dtype)]) == sample_keys([small])
+    assert sample_keys([large]) != sample_keys([small])
+    assert sample_keys([np.array([[0.5]], "float16")]) == sample_keys([np.array([[0.5]], "float64")])
+    assert sample_keys([np.array([["5"]])]) == sample_keys([np.array([[b"5"]], object)]) != sample_keys([small[:, :1]])
+    with pytest.raises(tfc.TfCompressError, match="the type complex64, by which samples cannot be known again"):
+        sample_keys([np.ones((2, 1), "complex64")])
+
+
+def test_whole_numbers_of_64_bits_stay_what_they_are(tmp_path: Path) -> None:
+    # The teacher tells the two numbers apart that are the same modulo 2^32.
+    inputs = keras.Input((1,), dtype="int64")
+    large = keras.layers.Lambda(lambda ids: keras.ops.cast(ids > 2**31, "float32"), output_shape=(1,))(inputs)
+    teacher = keras.Model(inputs, keras.layers.Identity()(large))
+    ids = np.array([[5], [5 + 2**32], [7]])
+    cache = tfc.cache_logits(teacher, ids, tmp_path / "t.logits")
+    assert cache.samples == 3
+    np.testing.assert_array_equal(make_teacher([cache])(ids).outputs[0], [[0], [1], [0]])
+    np.testing.assert_array_equal(make_teacher([cache])(ids[::2].astype("int32")).outputs[0], [[0], [0]])
+
+
+def test_a_shorter_padding_of_the_same_words_is_another_sample(tmp_path: Path) -> None:
+    words = np.zeros((6, 8), "int32")
+    words[:, :4] = np.random.default_rng(0).integers(1, 9, (6, 4))
+    layers = [keras.Input((None,), dtype="int32"), keras.layers.Embedding(9, 3), keras.layers.GRU(3)]
+    cache = tfc.cache_logits(keras.Sequential(layers), words, tmp_path / "t.logits")
+    with pytest.raises(tfc.TfCompressError, match=r"6 of the 6 samples .* padded to various lengths"):
+        cache.look_up([words[:, :4]])
+
+
+def test_texts_are_samples_too(tmp_path: Path) -> None:
+    read = keras.layers.TextVectorization(output_sequence_length=3, vocabulary=["a", "b"])
+    layers = [keras.layers.Embedding(5, 3), keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")]
+    teacher = keras.Sequential([keras.Input((1,), dtype="string"), read, *layers])
+    texts = tf.constant([["a b"], ["b"], ["a much longer text"]])
+    cache = tfc.cache_logits(teacher, texts, tmp_path / "t.logits")
+    expected = teacher(texts).numpy()
+    np.testing.assert_allclose(make_teacher([cache])(texts[::-1]).outputs[0], expected[::-1], rtol=1e-6)
+    np.testing.assert_allclose(cache.look_up([texts.numpy()])[0], expected, rtol=1e-6)
+
+
+class _Subclassed(keras.Model):
+    """A model whose graph is hidden."""
+
+    def __init__(self, seed: int = 0, activation: str | None = "softmax") -> None:
+        super().__init__(name=f"hidden{seed}")
+        keras.utils.set_random_seed(seed)
+        self.head = keras.layers.Dense(3, activation=activation, kernel_initializer="random_normal")
+        self(_samples())
+        self.head.kernel.assign(self.head.kernel * 50)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return self.head(inputs)
+
+
+def test_a_softmax_that_no_graph_shows_must_be_said(tmp_path: Path) -> None:
+    teachers, samples = [_Subclassed(0), _Subclassed(1)], _samples()
+    for source, name in ((teachers[0], "hidden0"), (teachers, "hidden0")):
+        with pytest.raises(tfc.TfCompressError, match=f'teacher {name} is hidden, and its values .*outputs="softmax"'):
+            tfc.cache_logits(source, samples, tmp_path / "t.logits")
+    alone = tfc.cache_logits(teachers[0], samples, tmp_path / "one.logits", outputs="softmax")
+    assert alone.kinds == ("softmax",)
+    np.testing.assert_allclose(alone.look_up([samples])[0], teachers[0](samples), rtol=1e-6)
+    both = tfc.cache_logits(teachers, samples, tmp_path / "both.logits", outputs="softmax")
+    product = np.sqrt(teachers[0](samples).numpy() * teachers[1](samples).numpy())
+    expected = product / product.sum(axis=-1, keepdims=True)
+    assert both.kinds == ("softmax",)
+    np.testing.assert_allclose(both.look_up([samples])[0], expected, rtol=1e-4)
+
+
+def test_what_outputs_hold_may_be_said_and_must_be_true(tmp_path: Path) -> None:
+    samples, plain = _samples(), _Subclassed(2, activation=None)
+    assert tfc.cache_logits(plain, samples, tmp_path / "a.logits").kinds == ("logits",)
+    assert tfc.cache_logits(plain, samples, tmp_path / "b.logits", outputs="sigmoid_logits").kinds == (
+        "sigmoid_logits",
+    )
+    assert tfc.cache_logits(_teacher(), samples, tmp_path / "c.logits", outputs={"head": "logits"}).kinds == ("logits",)
+    for teacher, outputs, text in (
+        (plain, "softmax", "hidden2 is said to give softmax, and its values do not add up to 1"),
+        (plain, {"head": "softmax"}, "hidden2 has no output named 'head'. Give one kind for all"),
+        (_teacher(), {"haed": "softmax"}, "teacher has no output named 'haed'. Did you mean 'head'"),
+        (_teacher(), "softmx", "cache_logits: outputs is 'softmx'. Did you mean 'softmax'"),
+    ):
+        with pytest.raises(tfc.TfCompressError, match=text):
+            tfc.cache_logits(teacher, samples, tmp_path / "t.logits", outputs=outputs)
+
+
+def test_targets_and_endless_data_are_no_inputs(tmp_path: Path) -> None:
+    samples, path = _samples(), tmp_path / "t.logits"
+    with pytest.raises(tfc.TfCompressError, match=r"2 arrays, and the teacher teacher takes 1: .*without targets"):
+        tfc.cache_logits(_teacher(), (samples, np.zeros(10)), path)
+    with pytest.raises(tfc.TfCompressError, match="dataset has no end"):
+        tfc.cache_logits(_teacher(), tf.data.Dataset.from_tensor_slices(samples).batch(4).repeat(), path)
+    assert tfc.cache_logits(_teacher(), [samples], path).samples == 10
 
 
 @pytest.mark.parametrize("damage", ["truncated", "other", "version", "no keys", "text"])
@@ -127,7 +238,7 @@ def test_damaged_files_are_refused_by_name(damage: str, tmp_path: Path) -> None:
             if damage == "other":
                 file.attrs["format"] = "weights"
             elif damage == "version":
-                file.attrs["version"] = 1
+                file.attrs["version"] = 2
             else:
                 del file["keys"]
     with pytest.raises(tfc.TfCompressError, match=r"t\.logits"):

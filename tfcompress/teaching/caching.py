@@ -1,6 +1,7 @@
 """How a teacher's outputs are written down, so that it runs once over the data and no more."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcompress.errors import DataError, OutputError, first_line
+from tfcompress.errors import DataError, ModelError, OutputError, RecipeError, first_line, suggestion
 from tfcompress.files import check_output
 from tfcompress.progress import Task, task
 from tfcompress.teaching.logits_cache import SUFFIX, LogitsCache, Origin, write_logits
-from tfcompress.teaching.output_kinds import OutputKind
+from tfcompress.teaching.output_kinds import OutputKind, Said, make_said, said_kinds
 from tfcompress.teaching.teacher import Teacher
-from tfcompress.teaching.teachers import Source, canonical, in_order, make_teacher
+from tfcompress.teaching.teachers import Source, in_order, make_teacher
 
 Answered = tuple[list[np.ndarray], list[np.ndarray]]
+_TOLERANCE = 5e-3
+"""How far from 1 a softmax in half precision adds up."""
 
 
 def cache_logits(
@@ -25,6 +28,7 @@ def cache_logits(
     data: Any,
     path: str | Path,
     *,
+    outputs: str | OutputKind | Mapping[str, str | OutputKind] | None = None,
     batch_size: int = 256,
     force: bool = False,
 ) -> LogitsCache:
@@ -36,8 +40,11 @@ def cache_logits(
     Args:
         teacher: A model, the file of one, or several as an ensemble.
         data: The inputs as arrays in the structure of the teacher's inputs, or batches, such as a `tf.data.Dataset`, of
-            inputs or of (inputs, targets, ...); all that `fit` will see, before augmentation.
+            inputs or of (inputs, targets, ...); all that `fit` will see, once, before augmentation.
         path: The file to write; it ends in `.logits`.
+        outputs: What the outputs hold: "logits", "softmax", "sigmoid" or "sigmoid_logits", for all or in a table by
+            name. By default the last activation tells, and of a subclassed model, which shows none, the outputs are
+            logits unless their values are those of a softmax.
         batch_size: How many samples of an array the teacher sees at once.
         force: Whether an existing file may be replaced.
 
@@ -45,8 +52,9 @@ def cache_logits(
         The opened file; it prints what it holds.
 
     Raises:
-        DataError: There are no samples, or they do not fit the teacher.
-        ModelError: A model cannot be read.
+        DataError: There are no samples, or no end of them, or they do not fit the teacher.
+        ModelError: A model cannot be read, or what its outputs hold must be said.
+        RecipeError: There is no such output or kind.
         OutputError: The file exists, or cannot be written.
 
     Example:
@@ -62,45 +70,93 @@ def cache_logits(
     if path.suffix != SUFFIX:
         raise OutputError(f"{path} must end in {SUFFIX}, by which a recipe tells cached logits from a model.")
     check_output(path, force=force)
+    said = make_said("cache_logits: outputs", outputs)
     sources = [teacher] if isinstance(teacher, (keras.Model, LogitsCache, str, Path)) else list(teacher)
     live = make_teacher(sources)
     with task(f"caching the outputs of {live.name}") as progress:
-        batches = _batches(data, batch_size)
+        batches = _batches(live, data, batch_size)
         begun = next(batches, None)
         if begun is None:
             raise DataError("There are no samples to cache the teacher's outputs for.")
+        live.kinds = _kinds(live, said, begun)
         inputs = live.input_names or (tuple(sorted(begun)) if isinstance(begun, dict) else ())
         answered = _answered(live, chain([begun], batches), inputs, progress)
-        first = next(answered)
-        kinds = live.kinds or [OutputKind.LOGITS] * len(first[1])
         origin = Origin(live.name, live.weights_hash, live.names, inputs)
-        write_logits(path, chain([first], answered), [kind.value for kind in kinds], origin, force)
+        write_logits(path, answered, [kind.value for kind in live.kinds], origin, force)
     return LogitsCache.load(path)
 
 
-def _batches(data: Any, batch_size: int) -> Iterator[Any]:
+def _batches(live: Teacher, data: Any, batch_size: int) -> Iterator[Any]:
     """Batches of inputs, of arrays or of what is batched already; targets beside them are left out."""
     arrays = keras.tree.flatten(data) if isinstance(data, (dict, list, tuple, np.ndarray, tf.Tensor)) else []
     if not arrays:
+        if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise DataError("The dataset has no end, and a cache has each sample once. Leave out `.repeat()`.")
         for batch in data:
-            yield batch[0] if isinstance(batch, tuple) else batch
+            yield _tensors(batch[0] if isinstance(batch, tuple) else batch)
         return
+    names = live.input_names
+    if names and len(arrays) != len(names) and not isinstance(data, dict):
+        raise DataError(
+            f"There are {len(arrays)} arrays, and the teacher {live.name} takes {len(names)}: {', '.join(names)}. Give "
+            "its inputs alone, without targets."
+        )
     counts = {len(array) for array in arrays}
     if len(counts) > 1:
         raise DataError(f"The inputs have different numbers of samples: {', '.join(map(str, sorted(counts)))}.")
     for start in range(0, counts.pop(), batch_size):
-        yield keras.tree.map_structure(lambda array: array[start : start + batch_size], data)  # noqa: B023  used at once
+        yield _tensors(keras.tree.map_structure(lambda array: array[start : start + batch_size], data))  # noqa: B023  used at once
+
+
+def _tensors(batch: Any) -> Any:
+    return keras.tree.map_structure(tf.convert_to_tensor, batch)
+
+
+def _kinds(live: Teacher, said: Said, batch: Any) -> list[OutputKind]:
+    """What each output holds: as it is said, by the graph, or where that is hidden, by the answers to a batch."""
+    for name in said if isinstance(said, Mapping) else ():
+        if name not in live.names:
+            known = suggestion(name, live.names) if live.names else 'Give one kind for all, such as "softmax".'
+            raise RecipeError(f"cache_logits: outputs: the teacher {live.name} has no output named {name!r}. {known}")
+    if live.kinds:
+        return [one or other for one, other in zip(said_kinds(live.names, said), live.kinds, strict=True)]
+    with _refusing(live):
+        examples = live.examples(batch)
+    for name, outputs in examples:
+        for output in outputs:
+            distributions = output.shape[-1:] > (1,) and _are_distributions(output)
+            if said is None and distributions:
+                raise ModelError(
+                    f"The graph of the teacher {name} is hidden, and its values are from 0 and add up to 1. Say what "
+                    'they are: cache_logits(..., outputs="softmax"), or "logits" where they are to be taken as such.'
+                )
+            if said is OutputKind.SOFTMAX and not distributions:
+                raise ModelError(
+                    f"The teacher {name} is said to give softmax, and its values do not add up to 1. Say what they "
+                    'are: outputs="logits" or "sigmoid".'
+                )
+    return [said if isinstance(said, OutputKind) else OutputKind.LOGITS] * len(examples[0][1])
+
+
+def _are_distributions(values: np.ndarray) -> bool:
+    return bool((values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) < _TOLERANCE).all())
+
+
+@contextmanager
+def _refusing(live: Teacher) -> Iterator[None]:
+    """Makes an error of ours of what TensorFlow says when a teacher does not take a batch."""
+    try:
+        yield
+    except (ValueError, tf.errors.OpError) as error:
+        unfit = DataError(f"The teacher {live.name} does not take these samples: {first_line(error)}.")
+        raise live.refusal or unfit from error
 
 
 def _answered(live: Teacher, batches: Iterator[Any], names: Sequence[str], progress: Task) -> Iterator[Answered]:
     """Each batch, flat and in the order of its inputs' names, with the teacher's outputs for it."""
     answer = tf.function(lambda inputs: live(inputs).outputs, autograph=False)
     for batch in batches:
-        inputs = keras.tree.map_structure(canonical, batch)
-        try:
-            outputs = answer(inputs)
-        except (ValueError, tf.errors.OpError) as error:
-            unfit = DataError(f"The teacher {live.name} does not take these samples: {first_line(error)}.")
-            raise live.refusal or unfit from error
+        with _refusing(live):
+            outputs = answer(batch)
         progress.advance(len(outputs[0]))
-        yield [tensor.numpy() for tensor in in_order(inputs, names)], [output.numpy() for output in outputs]
+        yield [tensor.numpy() for tensor in in_order(batch, names)], [output.numpy() for output in outputs]

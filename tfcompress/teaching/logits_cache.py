@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +14,9 @@ import numpy as np
 from tfcompress.errors import DataError, FormatError, first_line
 from tfcompress.files import replacing
 
-_FORMAT, _VERSION = "tfcompress logits", 2
+_FORMAT, _VERSION = "tfcompress logits", 3
 _ROWS_AT_ONCE = 4096
+_DIGEST = 16
 SUFFIX = ".logits"
 """How the names of these files end; by it a recipe tells them from models."""
 
@@ -43,8 +45,9 @@ class Origin:
 class LogitsCache:
     """The outputs of a teacher for each sample of a data set, memory-mapped from an HDF5 file.
 
-    A sample is known by a 64-bit key of its bytes, so shuffling, repeating and batching do not matter, and a sample
-    that the teacher never saw, such as an augmented one, is an error instead of a wrong target.
+    A sample is known by a 64-bit key of its values, so shuffling, repeating and batching do not matter, and a sample
+    that the teacher never saw, such as one that is augmented or padded to another length, is an error instead of a
+    wrong target.
 
     Attributes:
         path: The file.
@@ -60,7 +63,6 @@ class LogitsCache:
     kinds: tuple[str, ...]
     outputs: tuple[np.ndarray, ...]
     fingerprint: str
-    seed: int
     keys: np.ndarray
     rows: np.ndarray
 
@@ -73,19 +75,20 @@ class LogitsCache:
         """The outputs for a batch of samples.
 
         Args:
-            inputs: The model's inputs, flat, each of shape (batch, ...), of the type that the model takes.
+            inputs: The model's inputs, flat, each of shape (batch, ...): numbers or texts; see `sample_keys`.
 
         Raises:
             DataError: A sample is none of those that the teacher saw.
         """
-        wanted = sample_keys(inputs, self.seed)
+        wanted = sample_keys(inputs)
         places = np.minimum(np.searchsorted(self.keys, wanted), self.samples - 1)
         unknown = int((self.keys[places] != wanted).sum())
         if unknown:
             raise DataError(
                 f"{unknown} of the {len(wanted)} samples of a batch are not in {self.path}, which has the outputs for "
                 f"{self.samples:,} other samples (fingerprint {self.fingerprint}){self._order}. Cache them again for "
-                "these data (tfc.cache_logits); where samples are augmented, give the teacher itself."
+                "these data (tfc.cache_logits); where samples are augmented, or padded to various lengths, give the "
+                "teacher itself."
             )
         return [np.asarray(output[self.rows[places]]) for output in self.outputs]
 
@@ -109,8 +112,9 @@ class LogitsCache:
                 keys, rows = file["keys"][:], file["rows"][:]
                 kinds = tuple(str(kind) for kind in file.attrs["kinds"])
                 outputs = tuple(_mapped(path, file[f"output_{number}"]) for number in range(len(kinds)))
-                seed, fingerprint = int(file.attrs["seed"]), str(file.attrs["fingerprint"])
-                teacher, weights = str(file.attrs["teacher"]), str(file.attrs["weights"])
+                fingerprint, teacher, weights = (
+                    str(file.attrs[name]) for name in ("fingerprint", "teacher", "weights")
+                )
                 names = [tuple(str(name) for name in file.attrs[f"{side}_names"]) for side in ("output", "input")]
         except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise FormatError(
@@ -119,7 +123,7 @@ class LogitsCache:
             ) from error
         if not len(keys) or len(rows) != len(keys) or any(rows.max() >= len(output) for output in outputs):
             raise FormatError(f"{path} is damaged: its keys and outputs do not fit. Make it with tfc.cache_logits.")
-        return cls(path, Origin(teacher, weights, *names), kinds, outputs, fingerprint, seed, keys, rows)
+        return cls(path, Origin(teacher, weights, *names), kinds, outputs, fingerprint, keys, rows)
 
     def __str__(self) -> str:
         names = self.origin.outputs or [f"output {number}" for number in range(len(self.outputs))]
@@ -134,27 +138,31 @@ class LogitsCache:
         return f", with the inputs in the order {', '.join(names)}" if len(names) > 1 else ""
 
 
-def sample_keys(inputs: Sequence[np.ndarray], seed: int) -> np.ndarray:
+def sample_keys(inputs: Sequence[np.ndarray]) -> np.ndarray:
     """A 64-bit key for each sample: the sum of its 32-bit words, mixed, each times a random odd number.
+
+    The words are the size of each input, and then the values: floats as float32, whole numbers as int64, so that the
+    width of a type does not matter, and of each text a digest.
 
     Args:
         inputs: Arrays of shape (batch, ...).
-        seed: Of the random numbers.
 
     Returns:
         uint64, shape (batch,).
 
+    Raises:
+        DataError: An array holds neither real numbers nor texts.
+
     Example:
-        >>> batch = np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0]], "float32")
-        >>> keys = sample_keys([batch], seed=0)
-        >>> bool(keys[0] == keys[2] != keys[1])
-        True
+        >>> batch = np.array([[1, 2], [2, 1], [1, 2]], "int32")
+        >>> keys = sample_keys([batch])
+        >>> bool(keys[0] == keys[2] != keys[1]), bool(np.all(keys == sample_keys([batch.astype("int64")])))
+        (True, True)
     """
-    batch = len(inputs[0])
-    words = np.concatenate([_words(array).reshape(batch, -1) for array in inputs], axis=1)
+    words = _rows(inputs)
     # Numbers such as 1.0 and -1.0 differ in high bits only, which a product modulo 2^64 would never bring down.
     words ^= (words >> 16) ^ (words >> 27)
-    return words.astype(np.uint64) @ _multipliers(seed, words.shape[1])
+    return words.astype(np.uint64) @ _multipliers(words.shape[1])
 
 
 def write_logits(
@@ -170,13 +178,12 @@ def write_logits(
         DataError: There is no sample, or outputs change their shape from batch to batch.
         OutputError: See `files.replacing`.
     """
-    with replacing(path, force=force) as temporary:
-        collected = _Collected(temporary.parent, len(kinds))
+    with replacing(path, force=force) as temporary, closing(_Collected(temporary.parent, len(kinds))) as collected:
         for inputs, outputs in batches:
             collected.add(inputs, outputs)
-        keys, rows, seed = collected.finished()
+        keys, rows = collected.finished()
         with h5py.File(temporary, "w") as file:
-            file.attrs.update({"format": _FORMAT, "version": _VERSION, "kinds": list(kinds), "seed": seed})
+            file.attrs.update({"format": _FORMAT, "version": _VERSION, "kinds": list(kinds)})
             file.attrs.update({"teacher": origin.teacher, "weights": origin.weights})
             file.attrs.update({"output_names": list(origin.outputs), "input_names": list(origin.inputs)})
             file.attrs["fingerprint"] = hashlib.sha256(keys.tobytes()).hexdigest()[:16]
@@ -205,50 +212,68 @@ class _Collected:
                 f"The teacher's outputs have the shapes {shapes} after {self._shapes}. Pad all samples alike."
             )
         self._shapes = shapes
-        self._keys.append(sample_keys(inputs, 0))
+        self._keys.append(sample_keys(inputs))
         self._digests += _digests(inputs)
         for file, output in zip(self._files, outputs, strict=True):
             file.write(np.ascontiguousarray(output, "float32").tobytes())
 
-    def finished(self) -> tuple[np.ndarray, np.ndarray, int]:
-        """The keys, ascending, the row of each, and their seed."""
-        for file in self._files:
-            file.close()
+    def finished(self) -> tuple[np.ndarray, np.ndarray]:
+        """The keys, ascending, and the row of each."""
+        self.close()
         if not self._keys:
             raise DataError("There are no samples to cache the teacher's outputs for.")
         keys, rows, where = np.unique(np.concatenate(self._keys), return_index=True, return_inverse=True)
         first = [self._digests[row] for row in rows]
         if any(first[place] != digest for place, digest in zip(where, self._digests, strict=True)):
             raise DataError("Two samples have the same key by chance. Scale the data by any factor, and cache again.")
-        return keys, rows, 0
+        return keys, rows
 
     def outputs(self) -> Iterator[np.ndarray]:
         count = len(self._digests)
         for path, shape in zip(self._paths, self._shapes, strict=True):
             yield np.memmap(path, "float32", "r", shape=(count, *shape))
 
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
+
     def remove(self) -> None:
         for path in self._paths:
             path.unlink()
 
 
+def _rows(inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """All that tells a sample from others as 32-bit words: how many each input has, and these; (batch, words).
+
+    Without the sizes, zeros at the end would not count.
+    """
+    parts = [_words(np.asarray(array)) for array in inputs]
+    sizes = np.array([part.shape[1] for part in parts], np.uint32)
+    return np.concatenate([np.tile(sizes, (len(parts[0]), 1)), *parts], axis=1)
+
+
 def _words(array: np.ndarray) -> np.ndarray:
-    """The bytes of each sample as 32-bit words, filled up with zeros."""
-    array = np.ascontiguousarray(array)
-    data = array.reshape(len(array), -1).view(np.uint8)
-    missing = -data.shape[1] % 4
-    return (np.pad(data, ((0, 0), (0, missing))) if missing else data).view(np.uint32)
+    """The values of each sample as 32-bit words, (batch, words): the same for each width of a type."""
+    if array.dtype.kind in "OSU":
+        texts = (text if isinstance(text, bytes) else str(text).encode() for text in array.flat)
+        data = b"".join(hashlib.blake2b(text, digest_size=_DIGEST).digest() for text in texts)
+        return np.frombuffer(data, np.uint32).reshape(len(array), -1)
+    if array.dtype.kind not in "biu" and not np.can_cast(array.dtype, np.float64):
+        raise DataError(
+            f"An input has the type {array.dtype}, by which samples cannot be known again. Give real numbers or texts."
+        )
+    array = np.ascontiguousarray(array, np.int64 if array.dtype.kind in "biu" else np.float32)
+    return array.reshape(len(array), -1).view(np.uint32)
 
 
 @lru_cache(maxsize=4)
-def _multipliers(seed: int, count: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 2**64, count, dtype=np.uint64) | np.uint64(1)
+def _multipliers(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 2**64, count, dtype=np.uint64) | np.uint64(1)
 
 
 def _digests(inputs: Sequence[np.ndarray]) -> list[bytes]:
     """A digest of each sample, long enough that two are never equal by chance."""
-    samples = zip(*[_words(array) for array in inputs], strict=True)
-    return [hashlib.blake2b(b"".join(part.tobytes() for part in sample), digest_size=16).digest() for sample in samples]
+    return [hashlib.blake2b(row.tobytes(), digest_size=_DIGEST).digest() for row in _rows(inputs)]
 
 
 def _mapped(path: Path, dataset: Any) -> np.ndarray:
