@@ -21,7 +21,7 @@ def _markov(seed: int) -> tuple[np.ndarray, object]:
 
 
 def _all_sequences(log_p: np.ndarray, length: int, penalty: float) -> list[tuple[float, tuple[int, ...]]]:
-    """Every sequence that ends, or is as long as may be, with its score, best first."""
+    """Every sequence that ends with its score, best first, then every one that is as long as may be without an end."""
     found = []
     for size in range(1, length + 1):
         for words in itertools.product(range(WORDS), repeat=size):
@@ -30,7 +30,11 @@ def _all_sequences(log_p: np.ndarray, length: int, penalty: float) -> list[tuple
                 continue
             total = sum(log_p[last, word] for last, word in zip((START, *words), words, strict=False))
             found.append((float(total) / ((5 + size) / 6) ** penalty, words))
-    return sorted(found, reverse=True)
+    return _ranked(found)
+
+
+def _ranked(found: list[tuple[float, tuple[int, ...]]]) -> list[tuple[float, tuple[int, ...]]]:
+    return sorted(found, key=lambda one: (one[1][-1] == END, *one), reverse=True)
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0])
@@ -69,7 +73,7 @@ def _plain_beam(log_p: np.ndarray, length: int, beams: int, penalty: float) -> l
         found += [(total / ((5 + size) / 6) ** penalty, words) for total, words in grown[:beams] if words[-1] == END]
         alive = [one for one in grown if one[1][-1] != END][:beams]
     found += [(total / ((5 + length) / 6) ** penalty, words) for total, words in alive]
-    return sorted(found, reverse=True)[:beams]
+    return _ranked(found)[:beams]
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
@@ -156,10 +160,26 @@ def test_a_sequence_without_an_end_is_cut_off() -> None:
     assert found.lengths[0, 0] == 3
 
 
+def test_a_sequence_without_an_end_comes_behind_all_that_have_one() -> None:
+    # First 2 with 0.6, or the end with 0.4; then 2 with 0.95, or the end with 0.05. All of three words, but [2 2 2].
+    first, then = (tf.constant(np.log([row], dtype="float32")) for row in ([0.4, 1e-9, 0.6], [0.05, 1e-9, 0.95]))
+
+    def step(words: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.where((words == START)[:, None], first, then), state
+
+    found = tfc.beam_search(step, tf.zeros([1, 1]), start=START, end=END, length=3, beams=4, padding=9)
+    assert found.words[0].numpy().tolist() == [[0, 9, 9], [2, 0, 9], [2, 2, 0], [2, 2, 2]]
+    expected = [0.4, 0.6 * 0.05, 0.6 * 0.95 * 0.05, 0.6 * 0.95**2]
+    np.testing.assert_allclose(np.exp(found.log_probabilities[0]), expected, rtol=1e-5)
+    np.testing.assert_array_equal(found.scores, found.log_probabilities)
+    assert found.lengths[0].numpy().tolist() == [1, 2, 3, 3]
+
+
 def test_more_beams_than_words_are_no_matter() -> None:
     log_p, step = _markov(1)
     found = tfc.beam_search(step, tf.constant([[0]]), start=START, end=END, length=1, beams=10)
-    assert found.words[0, :4, 0].numpy().tolist() == np.argsort(-log_p[0, START]).tolist()
+    others = sorted(set(range(WORDS)) - {END}, key=lambda word: -log_p[0, START, word])
+    assert found.words[0, :4, 0].numpy().tolist() == [END, *others]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tfcompress as tfc
+from tfcompress.errors import TfCompressWarning
 from tfcompress.teaching.sequences import Decoder, SequenceTargets
 
 L = keras.layers
@@ -15,7 +16,7 @@ SOURCES = np.random.default_rng(0).integers(0, WORDS, (7, 3)).astype("int32")
 
 def _model(activation: str | None = None, seed: int = 0) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    source, words = keras.Input((3,), dtype="int32"), keras.Input((LENGTH,), dtype="int32")
+    source, words = keras.Input((3,), dtype="int32", name="text"), keras.Input((LENGTH,), dtype="int32", name="answer")
     read = L.GRU(8)(L.Embedding(WORDS, 5)(source))
     written = L.GRU(8, return_sequences=True)(L.Embedding(WORDS, 5)(words), initial_state=read)
     return keras.Model([source, words], L.Dense(WORDS, activation=activation)(written))
@@ -56,7 +57,7 @@ def test_with_references_the_beam_that_is_most_like_them_is_taken(tmp_path: Path
     teacher = _model()
     search = Decoder.of(teacher, LENGTH)
     beams = tfc.beam_search(search.step, search.initial(SOURCES), start=START, end=END, length=LENGTH, beams=4).words
-    references = beams[:, 2].numpy()
+    references = beams[:, 1].numpy()
     made = tfc.generate_targets(
         teacher, SOURCES, tmp_path / "t.npz", start=START, end=END, length=LENGTH, beams=4, references=references
     )
@@ -92,6 +93,40 @@ def test_a_beam_that_is_no_sequence_is_nothing_like_the_reference(tmp_path: Path
     )
     np.testing.assert_array_equal(made.targets, [[3, END, 5, 5]] * 7)
     np.testing.assert_allclose(made.log_probabilities, np.log(0.6), rtol=1e-5)
+
+
+def test_targets_that_are_cut_off_are_told_and_hand_on_nothing(tmp_path: Path) -> None:
+    # Source 6 goes on with the word 3 for ever, the others end with 0.5 after it.
+    def step(words: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        ends = tf.where((words[:, None] == START) | (state[:, :1] == 6), 0.0, [[0.5]])
+        shares = ends * tf.one_hot(END, WORDS) + (1 - ends) * tf.one_hot(3, WORDS)
+        return tf.math.log(shares + 1e-30), state
+
+    decoder = Decoder(lambda sources: sources, step)
+    settings = {"start": START, "end": END, "length": 3, "beams": 2, "batch_size": 2}
+    with pytest.warns(TfCompressWarning, match="1 of the 9 targets have no end within length=3 words") as told:
+        made = tfc.generate_targets(decoder, np.arange(9, dtype="int32")[:, None], tmp_path / "t.npz", **settings)
+    assert len(told) == 1
+    np.testing.assert_array_equal(made.targets, [[3, END, 0]] * 6 + [[3, 3, 3]] + [[3, END, 0]] * 2)
+    for targets in (made, SequenceTargets.load(tmp_path / "t.npz")):
+        assert targets.finished.tolist() == [True] * 6 + [False] + [True] * 2
+        assert targets.mode_mass == pytest.approx(8 / 9 * 0.5)
+
+
+def test_a_decoder_is_told_which_input_is_the_source() -> None:
+    model = _model()
+    by_name = keras.Model({tensor.name: tensor for tensor in model.inputs}, model.output, name="by_name")
+    with pytest.raises(tfc.TfCompressError, match=r"'by_name' takes a dict, in which .*keras\.Model\(\[model\.input\["):
+        Decoder.of(by_name, LENGTH)
+    in_order = keras.Model([by_name.input["text"], by_name.input["answer"]], by_name.output)
+    settings = {"start": START, "end": END, "length": LENGTH, "beams": 2}
+    for one, other in zip(*(_found(each, settings) for each in (in_order, model)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def _found(model: keras.Model, settings: dict) -> tuple[tf.Tensor, ...]:
+    decoder = Decoder.of(model, LENGTH)
+    return tfc.beam_search(decoder.step, decoder.initial(SOURCES), **settings).parts
 
 
 def test_a_stopped_generation_leaves_nothing_behind(tmp_path: Path) -> None:

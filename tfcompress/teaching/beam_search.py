@@ -19,7 +19,10 @@ _NEVER = -1e9
 
 @dataclass(frozen=True)
 class Beams:
-    """The sequences that were found for each sample of a batch, best first.
+    """The sequences that were found for each sample of a batch: those with an end, best first, then those without.
+
+    One without an end was cut off at the full length: its probability is that of all sequences that begin so, and says
+    nothing beside that of a whole one.
 
     Where fewer sequences are possible than there are beams, the last ones have the length 0, the log probability and
     the score -1e9, and nothing but padding.
@@ -53,12 +56,13 @@ def beam_search(
     length_penalty: float = 0.0,
     padding: int = 0,
 ) -> Beams:
-    """Finds the sequences of words that a model finds most probable, keeping a few at each word.
+    """Finds the whole sequences of words that a model finds most probable, keeping a few at each word.
 
         score = log p(words) / ((5 + n) / 6)^length_penalty
 
     At each word the `beams` best unfinished sequences go on, and the `beams` best finished ones are kept; the search
-    stops when no unfinished one can come before them any more. One beam without a penalty is greedy decoding. It runs
+    stops when no unfinished one can come before them any more. Sequences that `length` cuts off come behind all that
+    have their end, however probable they are. One beam without a penalty is greedy decoding. It runs
     eagerly or inside a `tf.function`. What is found for a sample does not depend on the others in its batch.
 
     Args:
@@ -73,7 +77,7 @@ def beam_search(
         padding: What stands behind the end.
 
     Returns:
-        The sequences, best first. One that was not finished within `length` comes without the end.
+        The sequences with an end, best first, then those that were not finished within `length`, best first.
 
     Raises:
         RecipeError: A setting is out of range, or the end is no word of the model.
@@ -132,7 +136,21 @@ class _Hypotheses:
     def best(self, count: int) -> "tuple[_Hypotheses, tf.Tensor]":
         """Those with the highest scores, and their places."""
         _, places = tf.math.top_k(self.scores, count)
-        return _Hypotheses(*(tf.gather(part, places, batch_dims=1) for part in self.parts)), places
+        return self.at(places), places
+
+    def first(self, count: int) -> "_Hypotheses":
+        """The first ones that are sequences, and where these are too few, what is none."""
+        number = tf.shape(self.scores)[1]
+        later = tf.range(number) + tf.where(self.impossible, number, 0)
+        return self.at(tf.math.top_k(-later, count).indices)
+
+    def at(self, places: tf.Tensor) -> "_Hypotheses":
+        return _Hypotheses(*(tf.gather(part, places, batch_dims=1) for part in self.parts))
+
+    @property
+    def impossible(self) -> tf.Tensor:
+        """Which are no sequences, (batch, n)."""
+        return tf.minimum(self.scores, self.log_probabilities) <= _NEVER / 2
 
     def joined(self, other: "_Hypotheses") -> "_Hypotheses":
         return _Hypotheses(*(tf.concat(pair, axis=1) for pair in zip(self.parts, other.parts, strict=True)))
@@ -176,12 +194,11 @@ class _Search:
         left = _Hypotheses(*alive_parts)
         cut_off = tf.where(place < self.length, _NEVER, left.log_probabilities / self._penalty(self.length))
         left = _Hypotheses(left.words, left.log_probabilities, cut_off, tf.fill([self.batch, self.beams], place))
-        found, _ = _Hypotheses(*finished_parts).joined(left).best(self.beams)
-        return self._filled(found)
+        return self._filled(_Hypotheses(*finished_parts).joined(left).first(self.beams))
 
     def _filled(self, found: _Hypotheses) -> Beams:
         """What was found, with padding behind each end, and nothing but that where there was no sequence left."""
-        none = tf.minimum(found.scores, found.log_probabilities) <= _NEVER / 2
+        none = found.impossible
         lengths = tf.where(none, 0, found.lengths)
         words = tf.where(tf.range(self.length) < lengths[..., None], found.words, self.padding)
         scores, log_probabilities = (tf.where(none, _NEVER, part) for part in (found.scores, found.log_probabilities))

@@ -1,5 +1,6 @@
 """Sequence-level distillation: a teacher writes new targets once, and students train on them as on any data."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcompress.errors import DataError, FormatError, ModelError, first_line
+from tfcompress.errors import DataError, FormatError, ModelError, TfCompressWarning, first_line
 from tfcompress.files import check_output, replacing
 from tfcompress.models.graph import graph_of, trace
 from tfcompress.progress import task
@@ -17,6 +18,8 @@ from tfcompress.teaching.beam_search import Step, beam_search, check_word
 from tfcompress.teaching.bleu import sentence_bleu
 from tfcompress.teaching.objective import check_count
 from tfcompress.teaching.output_kinds import OutputKind, class_logits, output_kinds
+
+_ARRAYS = ("sources", "targets", "log_probabilities", "finished")
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,19 @@ class Decoder:
         state or the keys and values of attention is faster.
 
         Args:
-            model: Inputs: the source, (batch, ...), and whole numbers, (batch, length). Output: (batch, length, words),
-                logits or softmax.
+            model: Functional, with two inputs in order: the source, (batch, ...), and whole numbers, (batch, length).
+                Output: (batch, length, words), logits or softmax.
             length: The most words of a sequence.
 
         Raises:
             ModelError: The model has other inputs or outputs, or takes another number of words.
         """
+        if isinstance(structure := graph_of(model).input, dict):
+            names = " or ".join(map(repr, structure))
+            raise ModelError(
+                f"The model '{model.name}' takes a dict, in which {names} may be the source. Give the inputs in order: "
+                "keras.Model([model.input[source], model.input[words]], model.output)."
+            )
         if len(model.inputs) != 2 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 3:
             raise ModelError(
                 f"The model '{model.name}' has {len(model.inputs)} inputs and outputs of shape "
@@ -90,20 +99,25 @@ class SequenceTargets:
         sources: As they were given.
         targets: int32, (samples, length): words up to and with the end, then padding.
         log_probabilities: float32: what the teacher gives each target.
+        finished: bool: whether a target has its end; one that was cut off stands for all that begin so.
     """
 
     path: Path
     sources: np.ndarray
     targets: np.ndarray
     log_probabilities: np.ndarray
+    finished: np.ndarray
 
     def __len__(self) -> int:
         return len(self.targets)
 
     @property
     def mode_mass(self) -> float:
-        """The mean probability that the teacher gives its target: the part of its distribution that is handed on."""
-        return float(np.exp(self.log_probabilities.astype(float)).mean())
+        """The mean probability that the teacher gives its target: the part of its distribution that is handed on.
+
+        A target without an end counts as 0, since it is no sequence of the teacher's.
+        """
+        return float((np.exp(self.log_probabilities.astype(float)) * self.finished).mean())
 
     def teacher_forced(self, start: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         """What `fit` takes: the sources with the words before each position, and the words at each position.
@@ -123,7 +137,7 @@ class SequenceTargets:
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                return cls(Path(path), file["sources"], file["targets"], file["log_probabilities"])
+                return cls(Path(path), *(file[name] for name in _ARRAYS))
         except (OSError, ValueError, KeyError) as error:
             raise FormatError(
                 f"{path} holds no generated targets ({first_line(error)}). Generate them again."
@@ -175,6 +189,9 @@ def generate_targets(
         ModelError: The teacher has other inputs or outputs, or takes another number of words.
         OutputError: The file exists, or cannot be written.
 
+    Warns:
+        TfCompressWarning: Some targets have no end within `length` words.
+
     Reference:
         Kim and Rush, "Sequence-Level Knowledge Distillation", arXiv:1606.07947.
     """
@@ -209,9 +226,18 @@ def generate_targets(
     chosen = list(_chosen(search, sources, references, batch_size, end))
     targets = np.concatenate([words for words, _ in chosen]).astype("int32")
     log_probabilities = np.concatenate([values for _, values in chosen]).astype("float32")
+    finished = (targets == end).any(axis=1)
+    if cut_off := int((~finished).sum()):
+        warnings.warn(
+            f"generate_targets: {cut_off} of the {len(targets)} targets have no end within length={length} words. Give "
+            "a greater length, or leave them out: `finished` tells which have their end.",
+            TfCompressWarning,
+            stacklevel=2,
+        )
+    arrays = (np.asarray(sources), targets, log_probabilities, finished)
     with replacing(path, force=force) as temporary, temporary.open("wb") as file:
-        np.savez(file, sources=sources, targets=targets, log_probabilities=log_probabilities)
-    return SequenceTargets(path, sources, targets, log_probabilities)
+        np.savez(file, **dict(zip(_ARRAYS, arrays, strict=True)))
+    return SequenceTargets(path, *arrays)
 
 
 def _words_read(model: keras.Model) -> int | None:
