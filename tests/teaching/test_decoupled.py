@@ -51,6 +51,37 @@ def test_a_teacher_that_is_quite_sure_gives_finite_losses() -> None:
     assert np.isfinite(tfc.DecoupledKD(temperature=1.0).loss(student, teacher, np.array([0]))).all()
 
 
+_HALVES = 0.5 * np.log(0.5 / 0.2) + 0.5 * np.log(0.5 / 0.8)  # p_t = 0.5 against 0.2
+_RIGHT_EXCLUDED, _OTHERS_EXCLUDED = np.log(1 / 0.8), np.log(1 / 0.2)  # p_t = 0 and 1 against 0.2
+
+
+@pytest.mark.parametrize(
+    ("teacher", "student", "right", "others"),
+    [
+        ((0.5, 0.3, 0.2, 0.0), (0.2, 0.4, 0.2, 0.2), _HALVES, 0.6 * np.log(0.6 / 0.5) + 0.4 * np.log(0.4 / 0.25)),
+        ((0.5, 0.3, 0.2, 0.0), (0.2, 0.4, 0.4, 0.0), _HALVES, 0.6 * np.log(0.6 / 0.5) + 0.4 * np.log(0.4 / 0.5)),
+        ((0.0, 0.6, 0.4), (0.2, 0.4, 0.4), _RIGHT_EXCLUDED, 0.6 * np.log(0.6 / 0.5) + 0.4 * np.log(0.4 / 0.5)),
+        # Classes that are all as improbable as each other are so in halves.
+        ((1.0, 0.0, 0.0), (0.2, 0.6, 0.2), _OTHERS_EXCLUDED, 0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25)),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_classes_that_the_teacher_excludes_worked_by_hand(
+    teacher: tuple, student: tuple, right: float, others: float, dtype: str
+) -> None:
+    objective = tfc.DecoupledKD(alpha=2.0, beta=3.0, temperature=1.0)
+    with np.errstate(divide="ignore"):
+        z_t, z_s = (logs(*probabilities).astype(dtype) for probabilities in (teacher, student))
+    variable = tf.Variable(z_s)
+    gradients = []
+    for low in (-np.inf, -80.0):
+        with tf.GradientTape() as tape:
+            loss = objective.loss(variable, np.maximum(z_t, low), np.array([0]))
+        np.testing.assert_allclose(loss, [2 * right + 3 * others], rtol=1e-5)
+        gradients.append(tape.gradient(loss, variable).numpy())
+    np.testing.assert_allclose(*gradients, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("label", [np.array([1, -1, 3]), np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]])])
 def test_what_has_no_label_has_no_loss_and_no_gradient(label: np.ndarray) -> None:
     generator = np.random.default_rng(0)

@@ -115,6 +115,7 @@ def test_a_name_alone_gives_the_defaults(name: str) -> None:
         (lambda: tfc.WordLevel(temperature=True), "WordLevel: temperature"),
         (lambda: tfc.Hints(steps=0), "Hints: steps must be a whole number from 1, not 0"),
         (lambda: tfc.AttentionTransfer(power=0), "AttentionTransfer: power"),
+        (lambda: tfc.AttentionTransfer(power=0.5), r"AttentionTransfer: power must be from 1, not 0\.5"),
         (lambda: tfc.LogitRegression(weight=-2), "LogitRegression: weight must be a number from 0, not -2"),
         (lambda: tfc.LogitRegression(weight={"start": 0, "steps": -1}), "Linear: steps"),
         (lambda: tfc.LogitRegression(weight={"begin": 0}), "The weight Linear does not take these settings"),
@@ -176,3 +177,11 @@ def test_a_sequence_with_weights_of_its_words_learns_from_features(objective: Ob
 def test_numbers_are_checked_for_finiteness() -> None:
     with pytest.raises(tfc.TfCompressError, match="inf"):
         check_number("x", float("inf"))
+
+
+@pytest.mark.parametrize("power", [1.0, 1.5, 2.0])
+def test_attention_has_a_finite_gradient_at_the_zeros_of_a_relu(power: float) -> None:
+    features = tf.Variable([[[[0.0, 0.0]], [[1.0, 2.0]]]])
+    with tf.GradientTape() as tape:
+        loss = tfc.AttentionTransfer(power=power).loss(features, tf.constant([[[[1.0, 0.0]], [[1.0, 1.0]]]]))
+    assert np.isfinite(tape.gradient(loss, features)).all()

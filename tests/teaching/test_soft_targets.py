@@ -41,6 +41,19 @@ def test_hot_soft_targets_become_logit_regression() -> None:
     np.testing.assert_allclose(found, (student - teacher) / 4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_a_class_that_the_teacher_excludes_counts_for_nothing(dtype: str, temperature: float) -> None:
+    # Softened, the teacher says 3/4, 1/4, 0, and the student 1/3 each, or 1/2, 1/2, 0 where it excludes the class too.
+    objective = tfc.SoftTargets(temperature=temperature)
+    teacher = np.array([[temperature * np.log(3.0), 0.0, -np.inf]], dtype)
+    for student, q in (([[0.0, 0.0, 0.0]], [1 / 3, 1 / 3, 1 / 3]), ([[0.0, 0.0, -np.inf]], [0.5, 0.5, 0.0])):
+        expected = temperature**2 * (0.75 * np.log(0.75 / q[0]) + 0.25 * np.log(0.25 / q[1]))
+        np.testing.assert_allclose(objective.loss(np.array(student, dtype), teacher, None), [expected], rtol=1e-5)
+        found = gradient(objective, np.array(student, dtype), teacher)
+        np.testing.assert_allclose(found, [temperature * (np.array(q) - [0.75, 0.25, 0.0])], rtol=1e-5)
+
+
 def _of_keras(loss: object) -> tuple[float, float]:
     generator = np.random.default_rng(2)
     student, teacher = generator.normal(size=(2, 6, 5)).astype("float32")

@@ -34,3 +34,14 @@ def test_another_number_may_be_the_padding() -> None:
 def test_a_batch_of_padding_alone_has_no_loss() -> None:
     loss = tfc.WordLevel().loss(np.zeros((1, 2, 2)), np.ones((1, 2, 2)) * [1, 0], np.zeros((1, 2)))
     assert float(np.sum(loss)) == 0.0
+
+
+def test_words_that_the_teacher_excludes_count_for_nothing() -> None:
+    # 3/4, 1/4, 0 against 1/3 each, at one of two words; the other agrees.
+    teacher = np.array([[[np.log(3.0), 0.0, -np.inf], [0.0, -np.inf, 0.0]]], "float32")
+    student = np.array([[[0.0, 0.0, 0.0], [0.0, -np.inf, 0.0]]], "float32")
+    expected = (0.75 * np.log(0.75 * 3) + 0.25 * np.log(0.25 * 3)) / 2
+    for objective in (tfc.WordLevel(), tfc.WordLevel(padding=9)):
+        np.testing.assert_allclose(np.mean(objective.loss(student, teacher, np.array([[1, 2]]))), expected, rtol=1e-6)
+    masked = tfc.WordLevel().masked_loss(student, teacher, None, np.array([[True, False]]))
+    np.testing.assert_allclose(np.mean(masked), 2 * expected, rtol=1e-6)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfcompress.errors import RecipeError
 from tfcompress.teaching.objective import FeatureObjective, Linear, check_number
 
 
@@ -19,10 +20,10 @@ class AttentionTransfer(FeatureObjective):
     1000 holds, and whose gradient is finite where both maps agree.
 
     Args:
-        power: p, above 0.
+        power: p, from 1.
 
     Raises:
-        RecipeError: The power is not above 0.
+        RecipeError: The power is below 1, where the gradient is infinite at the zeros that a ReLU gives.
 
     Example:
         >>> import numpy as np
@@ -41,6 +42,11 @@ class AttentionTransfer(FeatureObjective):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_number("AttentionTransfer: power", self.power, above=0)
+        if self.power < 1:
+            raise RecipeError(
+                f"AttentionTransfer: power must be from 1, not {self.power!r}: below it the gradient at the zeros that "
+                "a ReLU gives is infinite. The paper has 2."
+            )
 
     def loss(self, student: Any, teacher: Any) -> Any:
         """The mean squared difference of the maps, for each sample."""

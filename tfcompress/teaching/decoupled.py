@@ -6,6 +6,10 @@ from typing import Any, ClassVar
 import keras
 
 from tfcompress.teaching.objective import OutputObjective, check_number, check_temperature
+from tfcompress.teaching.soft_targets import softened
+
+_OUT = -1e30
+"""Far below the logit of a class that the teacher excludes, whose share among the other classes may count."""
 
 
 @keras.saving.register_keras_serializable("tfcompress")
@@ -56,7 +60,7 @@ class DecoupledKD(OutputObjective):
         """T^2 (alpha TCKD + beta NCKD), for each sample and position."""
         classes, labelled = class_numbers(target, student)
         right = keras.ops.one_hot(classes, student.shape[-1], dtype=student.dtype)
-        log_p, log_q = (_parts(logits / self.temperature, right) for logits in (teacher, student))
+        log_p, log_q = (_parts(softened(logits, self.temperature), right) for logits in (teacher, student))
         divergences = [keras.ops.sum(keras.ops.exp(p) * (p - q), axis=-1) for p, q in zip(log_p, log_q, strict=True)]
         loss = self.temperature**2 * (self.alpha * divergences[0] + self.beta * divergences[1])
         return loss * keras.ops.cast(labelled, loss.dtype)
@@ -93,7 +97,7 @@ def _parts(logits: Any, right: Any) -> tuple[Any, Any]:
     """The logs of (p_t, 1 - p_t), and of the distribution over the other classes, in which the right one has 0."""
     total = keras.ops.logsumexp(logits, axis=-1)
     # Far below every other logit, the right class is out of the sum; infinity would give NaN gradients.
-    others = logits - 1e4 * right
-    rest = keras.ops.logsumexp(others, axis=-1)
+    others = keras.ops.where(right > 0, _OUT, logits)
     of_right = keras.ops.sum(logits * right, axis=-1) - total
-    return keras.ops.stack([of_right, rest - total], axis=-1), others - rest[..., None]
+    of_others = keras.ops.logsumexp(others, axis=-1) - total
+    return keras.ops.stack([of_right, of_others], axis=-1), keras.ops.log_softmax(others, axis=-1)

@@ -7,6 +7,9 @@ import keras
 
 from tfcompress.teaching.objective import OutputObjective, check_temperature
 
+_LOWEST = -1e15
+"""The logit of an excluded class: its probability is 0 in each float type, and its square is no infinity in float32."""
+
 
 @keras.saving.register_keras_serializable("tfcompress")
 @dataclass(frozen=True)
@@ -53,12 +56,19 @@ def softened_divergence(student: Any, teacher: Any, temperature: float) -> Any:
 
     Args:
         student: Logits, shape (..., classes).
-        teacher: Logits of the same shape.
+        teacher: Logits of the same shape. A class that they exclude by -inf counts for nothing.
         temperature: T, above 0.
 
     Returns:
         The divergence, shape (...).
     """
-    log_p = keras.ops.log_softmax(teacher / temperature, axis=-1)
-    log_q = keras.ops.log_softmax(student / temperature, axis=-1)
+    log_p, log_q = (keras.ops.log_softmax(softened(logits, temperature), axis=-1) for logits in (teacher, student))
     return temperature**2 * keras.ops.sum(keras.ops.exp(log_p) * (log_p - log_q), axis=-1)
+
+
+def softened(logits: Any, temperature: float) -> Any:
+    """Logits divided by a temperature; -inf, by which models exclude classes, becomes a very low logit.
+
+    It has the probability 0 as well, and 0 times its logarithm is 0 instead of NaN.
+    """
+    return keras.ops.maximum(logits / temperature, _LOWEST)
