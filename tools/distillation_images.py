@@ -14,6 +14,8 @@ from keras import layers
 import tfcompress as tfc
 from tfcompress.files import replacing
 from tfcompress.progress import task
+from tfcompress.teaching.logits_cache import LogitsCache
+from tfcompress.teaching.teachers import make_teacher
 from tools import train_fashion
 from tools.bench_techniques import accuracy, slug
 from tools.datasets import FASHION_MNIST, MNIST, LabelledImages, load
@@ -157,8 +159,8 @@ def fitnets(folder: Path, seed: int, effort: Effort) -> list[Result]:
 
 def _logits(teacher: keras.Model, images: LabelledImages, path: Path) -> Path:
     """The file of what a teacher says of the training images, which it is asked once."""
-    if not path.exists():
-        tfc.cache_logits(teacher, pixels(images.x_train), path)
+    if not path.exists() or LogitsCache.load(path).origin.weights != make_teacher([teacher]).weights_hash:
+        tfc.cache_logits(teacher, pixels(images.x_train), path, force=True)
     return path
 
 

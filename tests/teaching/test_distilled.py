@@ -87,7 +87,7 @@ def test_weights_of_samples_that_differ_between_outputs_are_averaged_for_feature
         extra = L.Dense(1, name="extra")(model.get_layer("pooled").output)
         return keras.Model(model.input, [model.output, extra])
 
-    objective = tfc.AttentionTransfer(layers={"second": "second"})
+    objective = tfc.AttentionTransfer(layers={"second": "second"}, weight=1.0)
     learning = tfc.Distillation(two(6, 1), [objective, tfc.LogitRegression(weight=0.0)], alpha=1.0).wrap(two(3, 2))
     learning.compile("sgd", ["sparse_categorical_crossentropy", "mse"], jit_compile=False)
     maps = (
@@ -246,3 +246,35 @@ def test_a_loss_of_keras_distillation_and_a_function_are_objectives() -> None:
     pooled = [keras.Model(model.input, model.get_layer("pooled").output)(IMAGES) for model in (student, teacher)]
     expected = float(np.mean((pooled[0] - pooled[1]) ** 2) + np.mean(student(IMAGES) * teacher(IMAGES)))
     assert _fit(learning, batch=12)["loss"] == pytest.approx([expected], rel=1e-4)
+
+
+def test_with_alpha_1_labels_need_not_fit_the_users_loss() -> None:
+    learning = _learning([tfc.DecoupledKD()])
+    labels = np.where(LABELS == 3, -1, LABELS)
+    history = learning.fit(IMAGES, labels, batch_size=12, verbose=0).history
+    assert history["loss"] == pytest.approx(history["decoupled_kd"], rel=1e-5)
+
+
+def test_batches_without_labels_are_traced_once() -> None:
+    learning = _learning([tfc.SoftTargets()], metrics=["accuracy"])
+    learning.train_on_batch(IMAGES)
+    made = learning.train_function
+    learning.train_on_batch(IMAGES)
+    assert learning.train_function is made
+    assert "accuracy" in learning.fit(IMAGES, LABELS, verbose=0).history
+
+
+def test_it_trains_in_float64() -> None:
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        learning = _learning([tfc.Hints(steps=1, layers={"second": "second"}), tfc.SoftTargets()], alpha=0.5)
+        assert np.isfinite(_fit(learning)["loss"]).all()
+    finally:
+        keras.config.set_floatx(before)
+
+
+def test_two_lengths_of_the_stage_of_hints_are_refused() -> None:
+    hints = [tfc.Hints(layers={"first": "first"}, steps=1), tfc.Hints(layers={"second": "second"}, steps=100)]
+    with pytest.raises(tfc.TfCompressError, match="first for 1 and for 100 steps"):
+        _learning(hints)

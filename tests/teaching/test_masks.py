@@ -109,4 +109,4 @@ def test_masked_positions_of_features_are_zeros_on_both_sides(objective: Feature
 
 def test_masked_positions_count_in_no_function_that_tells_positions() -> None:
     expected = _expected(WORDS > 0, lambda student, teacher: np.square(student - teacher).mean(axis=-1))
-    assert _loss(["mse"], None) == pytest.approx(expected, rel=1e-4)
+    assert _loss([tfc.Custom("mse")], None) == pytest.approx(expected, rel=1e-4)

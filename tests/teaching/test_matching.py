@@ -67,9 +67,12 @@ def test_a_subclassed_teachers_dict_is_read_by_name() -> None:
 
     teacher = Subclassed()
     said = teacher(INPUTS)
-    lesson = make_teacher([teacher], _heads(["sex", "age"], 2))(INPUTS)
-    for output, name in zip(lesson.outputs, ("sex", "age"), strict=True):
-        np.testing.assert_allclose(output, said[name], rtol=1e-6)
+    for names in (["sex", "age"], ["sex"]):
+        lesson = make_teacher([teacher], _heads(names, 2))(INPUTS)
+        for output, name in zip(lesson.outputs, names, strict=True):
+            np.testing.assert_allclose(output, said[name], rtol=1e-6)
+    with pytest.raises(tfc.TfCompressError, match="gives 2 outputs and the student has 1: label"):
+        make_teacher([teacher], _heads(["label"], 2))(INPUTS)
 
 
 def test_names_are_those_of_data_and_losses() -> None:
@@ -111,3 +114,53 @@ def test_cached_samples_are_found_in_lists_and_dicts_in_any_order(cached: str, f
     learning = tfc.Distillation(tmp_path / "t.logits", [tfc.SoftTargets()], alpha=1.0).wrap(student)
     learning.compile("sgd", jit_compile=False)
     assert learning.fit(data, batch_size=6, verbose=0).history["loss"] == pytest.approx([0.0], abs=1e-5)
+
+
+@pytest.mark.parametrize("teaching", ["list", "dict", "swapped"])
+@pytest.mark.parametrize("fitted", ["list", "dict", "swapped"])
+def test_a_model_reads_the_students_inputs_by_name(teaching: str, fitted: str) -> None:
+    left, right = np.random.default_rng(0).normal(size=(2, 6, 3)).astype("float32")
+    orders = {"list": ["left", "right"], "dict": ["left", "right"], "swapped": ["right", "left"]}
+    teacher, student = (_pair(orders[form], as_dict=form == "dict") for form in (teaching, fitted))
+    data = {"list": [left, right], "dict": {"right": right, "left": left}, "swapped": [right, left]}[fitted]
+    learning = tfc.Distillation(teacher, [tfc.SoftTargets()], alpha=1.0).wrap(student)
+    learning.compile("sgd", jit_compile=False)
+    assert learning.fit(data, batch_size=6, verbose=0).history["loss"] == pytest.approx([0.0], abs=1e-5)
+
+
+def test_inputs_of_other_shapes_in_another_order_fit_by_name() -> None:
+    def model(order: list[str], name: str) -> keras.Model:
+        tensors = {key: keras.Input((size,), name=key) for key, size in (("left", 3), ("right", 5))}
+        outputs = L.Dense(2)(L.Concatenate()([tensors["left"], tensors["right"]]))
+        return keras.Model([tensors[key] for key in order], outputs, name=name)
+
+    learning = tfc.Distillation(model(["right", "left"], "t")).wrap(model(["left", "right"], "s"))
+    learning.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+    learning.fit([np.ones((4, 3)), np.ones((4, 5))], np.zeros(4), verbose=0)
+    with pytest.raises(tfc.TfCompressError, match="takes inputs of shape"):
+        tfc.Distillation(model(["right", "left"], "t")).wrap(_pair(["left", "right"]))
+
+
+def test_a_plain_teacher_reads_the_only_input_of_a_dict() -> None:
+    inputs = {"image": keras.Input((5,), name="image")}
+    student = keras.Model(inputs, L.Dense(2, activation="softmax")(inputs["image"]))
+    learning = tfc.Distillation(_heads(["head"], 1), alpha=1.0).wrap(student)
+    learning.compile("sgd", jit_compile=False)
+    learning.fit({"image": INPUTS}, verbose=0)
+
+
+def test_the_outputs_of_a_hidden_graph_are_cached_and_checked(tmp_path: Path) -> None:
+    class Subclassed(keras.Model):
+        def __init__(self) -> None:
+            super().__init__(name="subclassed")
+            self.head = L.Dense(6)
+
+        def call(self, inputs: object) -> object:
+            return self.head(inputs)
+
+    teacher, student = Subclassed(), keras.Sequential([keras.Input((5,)), L.Dense(6, name="head")])
+    said = teacher(INPUTS).numpy()
+    cache = tfc.cache_logits(teacher, INPUTS, tmp_path / "t.logits")
+    np.testing.assert_array_equal(make_teacher([cache], student)(INPUTS).outputs[0], said)
+    with pytest.raises(tfc.TfCompressError, match=r"gives shape \(6,\) and the student .* \(9,\)"):
+        tfc.Distillation(cache).wrap(keras.Sequential([keras.Input((5,)), L.Dense(9)]))

@@ -61,10 +61,52 @@ def test_cached_softmaxes_said_to_be_logits_are_seen(tmp_path: object) -> None:
         tfc.Distillation(cache).wrap(_model(None, seed=1))
 
 
-def test_inputs_that_cannot_be_made_up_are_no_obstacle() -> None:
+def test_open_sizes_are_filled_in_to_look_at_the_values() -> None:
     inputs = keras.Input((None, 4))
     model = keras.Model(inputs, L.Dense(3, activation=_hidden)(inputs))
-    tfc.Distillation(keras.models.clone_model(model)).wrap(model)
+    with pytest.raises(tfc.TfCompressError, match="softmax that was not recognised"):
+        tfc.Distillation(keras.models.clone_model(model)).wrap(model)
+
+
+@pytest.mark.parametrize("shape", [None, (12,)])
+def test_a_softmax_along_another_axis_than_the_last_is_none(shape: tuple[int, ...] | None) -> None:
+    inputs = keras.Input((3, 4))
+    outputs = L.Softmax(axis=1)(L.Dense(4)(inputs)) if shape is None else L.Flatten()(L.Softmax()(L.Dense(4)(inputs)))
+    model = keras.Model(inputs, outputs)
+    with pytest.raises(tfc.TfCompressError, match="counts as softmax, and its values do not add up to 1"):
+        tfc.Distillation(keras.models.clone_model(model)).wrap(model)
+
+
+@pytest.mark.parametrize("loss", ["mse", keras.losses.Huber(), keras.losses.mean_absolute_error])
+def test_what_trains_as_a_regression_is_not_softened(loss: object) -> None:
+    def two(seed: int) -> keras.Model:
+        keras.utils.set_random_seed(seed)
+        inputs = keras.Input((5,))
+        outputs = {"box": L.Dense(4, name="box")(inputs), "label": L.Dense(3, activation="softmax")(inputs)}
+        return keras.Model(inputs, outputs)
+
+    losses = {"box": loss, "label": "sparse_categorical_crossentropy"}
+    learning = tfc.Distillation(two(0)).wrap(two(1))
+    with pytest.raises(tfc.TfCompressError, match=r"'box' .*loss for regression.*LogitRegression\(output='box'\)"):
+        learning.compile("sgd", losses)
+    objectives = [tfc.LogitRegression(output="box"), tfc.SoftTargets(output="label")]
+    tfc.Distillation(two(0), objectives).wrap(two(1)).compile("sgd", losses)
+    tfc.Distillation(two(0), outputs={"box": "logits"}).wrap(two(1)).compile("sgd", losses)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_probabilities_in_half_precision_are_warned_of(dtype: str) -> None:
+    def model(own: str | None) -> keras.Model:
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, L.Softmax(dtype=own)(L.Dense(3, dtype=own)(inputs)), name="half" if own else "full")
+
+    with pytest.warns(tfc.errors.TfCompressWarning, match="in half precision in the student 'half', .*float32"):
+        tfc.Distillation(model(None)).wrap(model(dtype))
+    with pytest.warns(tfc.errors.TfCompressWarning, match=r"in half precision in the teacher full \+ half,"):
+        tfc.Distillation([model(None), model(dtype)]).wrap(model(None))
+
+
+def test_inputs_that_cannot_be_made_up_are_no_obstacle() -> None:
     texts = keras.Input((2,), dtype="string")
     model = keras.Model(texts, L.Dense(3)(_Numbers()(texts)))
     tfc.Distillation(keras.models.clone_model(model)).wrap(model)
@@ -108,7 +150,6 @@ def test_a_loss_that_takes_something_else_is_refused(activation: object, loss: o
     ("activation", "loss"),
     [
         (None, keras.losses.CategoricalCrossentropy(from_logits=True)),
-        (None, "mse"),
         (None, None),
         (None, lambda true, predicted: keras.ops.mean(predicted)),
         ("softmax", "sparse_categorical_crossentropy"),

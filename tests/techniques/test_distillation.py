@@ -221,7 +221,8 @@ def test_it_trains_under_a_mixed_precision_policy(policy: str) -> None:
     try:
         teacher, student = _model("residual_add"), _model("conv_then_relu")
         objectives = [tfc.SoftTargets(), tfc.Hints(), tfc.SimilarityPreserving()]
-        learning = _train(tfc.Distillation(teacher, objectives).wrap(student))
+        with pytest.warns(tfc.errors.TfCompressWarning, match="half precision"):
+            learning = _train(tfc.Distillation(teacher, objectives).wrap(student))
         assert all(np.isfinite(weight.numpy()).all() for weight in learning.weights)
         assert np.isfinite(list(learning.history.history.values())).all()
     finally:

@@ -37,8 +37,8 @@ class Distilled(keras.Model):
     `keras.distillation.Distiller` (Keras 3.15) is not built on, because
     - it runs the student a second time when a layer's features are compared, with other dropout and with batch norm's
       statistics counted twice;
-    - its teacher runs under the gradient tape, is set to `trainable = False`, which changes the user's model, and is a
-      part of each saved file and of the weights;
+    - its teacher runs under the gradient tape, is set to `trainable = False`, which changes the user's model, and is
+      always a part of saved files and weights, where here a teacher that is given as a file is read from there;
     - it is a model around the student: a `fit` that reads `model.input` or `model.output`, tfcompress' own techniques,
       and losses given by output name do not work on it;
     - its soft targets take logits only, softening a softmax a second time without a word, and as they come by default
@@ -137,13 +137,13 @@ class Distilled(keras.Model):
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Keras' own `fit`; see there."""
-        with self._training():
+        with self._training(labelled=True):
             return super().fit(*args, **kwargs)
 
-    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Keras' own `train_on_batch`; see there."""
-        with self._training():
-            return super().train_on_batch(*args, **kwargs)
+        with self._training(labelled=y is not None):
+            return super().train_on_batch(x, y, *args, **kwargs)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Keras' own metrics, which are left alone by a batch without labels."""
@@ -167,27 +167,24 @@ class Distilled(keras.Model):
         if not training:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         additional = sum((self._scaled(keras.ops.sum(loss)) for loss in self.losses), start=0.0)
-        has_hard = self.loss is not None
+        has_hard = self.loss is not None and self.alpha < 1
         if has_hard and y is None:
-            if self.alpha < 1:
-                raise DataError(
-                    f"There are no labels, and the loss that the student is compiled with has the share "
-                    f"1 - alpha = {1 - self.alpha:g}. Fit with labels, or learn from the teacher alone: alpha=1."
-                )
-            has_hard = False
+            raise DataError(
+                f"There are no labels, and the loss that the student is compiled with has the share "
+                f"1 - alpha = {1 - self.alpha:g}. Fit with labels, or learn from the teacher alone: alpha=1."
+            )
         hard = super().compute_loss(x, y, y_pred, sample_weight, training) - additional if has_hard else 0.0
         step = 0.0 if self._steps is None else keras.ops.cast(self._steps, "float32")
-        # 1 in the stage of hints alone, 0 after it.
-        early = keras.ops.cast(step < self._plan.first_steps, "float32") if self._plan.first_steps else 0.0
-        total = (1.0 - self.alpha) * (1.0 - early) * hard + additional
-        heard = self._heard(x, y, y_pred, sample_weight)
+        if self._plan.first_steps:
+            hard = keras.ops.where(step < self._plan.first_steps, 0.0, hard)  # hints train alone
+        heard, taught = self._heard(x, y, y_pred, sample_weight), 0.0
         for term, tracker in zip(self._plan.terms, self.trackers, strict=True):
             loss = weighted_mean(term.loss(heard), term.weights(heard))
             tracker.update_state(loss)
-            total = total + self.alpha * self._plan.weight_at(term, step) * self._scaled(loss)
+            taught = taught + self._plan.weight_at(term, step) * self._scaled(loss)
         if self._steps is not None:
             self._steps.assign_add(1)
-        return total
+        return (1.0 - self.alpha) * hard + self.alpha * keras.ops.cast(taught, keras.config.floatx()) + additional
 
     def get_config(self) -> dict[str, Any]:
         """The student, its teachers (files by name) and its objectives."""
@@ -230,10 +227,10 @@ class Distilled(keras.Model):
         return Heard(outputs, features or {}, lesson, targets, _flat(sample_weight, self._plan.names))
 
     @contextmanager
-    def _training(self) -> Iterator[None]:
+    def _training(self, *, labelled: bool) -> Iterator[None]:
         """Raises what a teacher refuses a batch for as it is; TensorFlow's graph hands on the text only."""
         self._teacher.forget_refusal()
-        if self._compile_metrics is not None and not self._compile_metrics.built:
+        if labelled and self._compile_metrics is not None and not self._compile_metrics.built:
             self.train_function = None  # one traced without labels may not make the metrics' variables
         try:
             yield

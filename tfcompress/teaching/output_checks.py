@@ -1,14 +1,14 @@
 """Checks that outputs hold what they are taken for: by their values on a few inputs, and by what a loss expects."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import ModelError, TfCompressError
 from tfcompress.teaching.output_kinds import OutputKind
 from tfcompress.teaching.plan import Plan
 from tfcompress.teaching.teacher import EXAMPLES, Teacher
@@ -17,6 +17,16 @@ from tfcompress.teaching.terms import OutputTerm
 _TOLERANCE = 5e-3
 """How far from 1 a softmax in half precision adds up."""
 
+_OPEN_SIZE = 32
+_OF_VALUES = tuple(
+    getattr(keras.losses, name)
+    for name in (
+        *("MeanSquaredError", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredLogarithmicError"),
+        *("Huber", "LogCosh", "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error"),
+        *("mean_squared_logarithmic_error", "huber", "log_cosh"),
+    )
+)
+"""Keras' losses for regression, as classes and as functions."""
 _UNBOUNDED = (OutputKind.LOGITS, OutputKind.SIGMOID_LOGITS)
 
 
@@ -24,27 +34,39 @@ def check_values(student: keras.Model, teacher: Teacher, plan: Plan) -> None:
     """Looks at what both give for a few random inputs, where an activation may have been missed or misnamed.
 
     A softmax inside a function or a layer of the user's own cannot be seen in the graph; softened a second time, it
-    would teach next to nothing. Inputs of unknown size, and texts, are not made up: then nothing is looked at.
+    would teach next to nothing; one along another axis than the last is none either. Texts are not made up: of a model
+    that reads them nothing is looked at.
 
     Raises:
         ModelError: Values that count as logits are distributions, or the other way round.
     """
     terms = [term for term in plan.terms if isinstance(term, OutputTerm)]
-    if all(term.kind not in _UNBOUNDED and not term.said for term in terms) and teacher.shapes:
-        return  # layers have said it
+    if not terms:
+        return
     inputs = _random_inputs(student)
-    if inputs is None:
-        return
-    try:
+
+    def own() -> list[tuple[str, list[np.ndarray]]]:
         with keras.StatelessScope():
-            own = [np.asarray(output) for output in keras.tree.flatten(student(inputs, training=False))]
-        examples = teacher.examples(inputs)
-    except Exception:  # noqa: BLE001 - a user's layer may raise anything on made-up values, as one that looks words up
-        return
-    for who, outputs in ((f"student '{student.name}'", own), *((f"teacher {name}", its) for name, its in examples)):
+            outputs = keras.tree.flatten(student(inputs, training=False))
+        return [(f"student '{student.name}'", [np.asarray(output) for output in outputs])]
+
+    def others() -> list[tuple[str, list[np.ndarray]]]:
+        return [(f"teacher {name}", outputs) for name, outputs in teacher.examples(inputs)]
+
+    for who, outputs in (*_attempted(own), *_attempted(others)):
         for term in terms:
             if term.index < len(outputs) and (reason := _contradiction(term, outputs[term.index].astype("float32"))):
                 raise ModelError(f"Output {term.name!r} of the {who} {reason}")
+
+
+def _attempted(look: Callable[[], list[tuple[str, list[np.ndarray]]]]) -> list[tuple[str, list[np.ndarray]]]:
+    """What a look finds; nothing where a layer refuses values that were made up, as one may that looks words up."""
+    try:
+        return look()
+    except TfCompressError:
+        raise
+    except Exception:  # noqa: BLE001 - a user's layer may raise anything
+        return []
 
 
 def check_loss(plan: Plan, loss: Any) -> None:
@@ -61,6 +83,13 @@ def check_loss(plan: Plan, loss: Any) -> None:
         if not isinstance(term, OutputTerm) or (term.said and term.objective.of_values):
             continue
         one = _loss_of(loss, term, plan.names)
+        if term.kind is OutputKind.LOGITS and not (term.said or term.objective.of_values) and _is_of_values(one):
+            title = type(term.objective).__name__
+            raise ModelError(
+                f"Output {term.name!r} is compiled with a loss for regression, and {title} takes it for logits of "
+                f"classes. Give LogitRegression(output={term.name!r}), and {title}(output=...) for outputs that are "
+                'such logits; where this one is, say outputs="logits".'
+            )
         from_logits = _from_logits(one)
         if from_logits is None:
             continue
@@ -100,14 +129,13 @@ def _contradiction(term: OutputTerm, values: np.ndarray) -> str | None:
 
 
 def _random_inputs(model: keras.Model) -> Any:
-    """A few samples in the structure of a model's inputs; None where a size is not known or an input is a text."""
-    shapes = [tuple(tensor.shape) for tensor in model.inputs]
-    if any(None in shape[1:] for shape in shapes) or any(tensor.dtype == "string" for tensor in model.inputs):
+    """A few samples in the structure of a model's inputs, 32 where a size is open; None where an input is a text."""
+    if any(tensor.dtype == "string" for tensor in model.inputs):
         return None
     generator = np.random.default_rng(0)
 
     def made(tensor: keras.KerasTensor) -> Any:
-        shape = (tensor.shape[0] or EXAMPLES, *tensor.shape[1:])
+        shape = (tensor.shape[0] or EXAMPLES, *(size or _OPEN_SIZE for size in tensor.shape[1:]))
         floating = keras.backend.is_float_dtype(tensor.dtype)
         return tf.cast(generator.normal(size=shape) if floating else np.zeros(shape), tensor.dtype)
 
@@ -121,6 +149,10 @@ def _loss_of(loss: Any, term: OutputTerm, names: Sequence[str]) -> Any:
     elif isinstance(loss, (list, tuple)):
         loss = loss[term.index] if len(loss) == len(names) else None
     return keras.losses.get(loss) if isinstance(loss, str) else loss
+
+
+def _is_of_values(loss: Any) -> bool:
+    return any(loss is known or (isinstance(known, type) and isinstance(loss, known)) for known in _OF_VALUES)
 
 
 def _from_logits(loss: Any) -> bool | None:

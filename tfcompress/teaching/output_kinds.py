@@ -42,6 +42,7 @@ class OutputKind(Enum):
 Said: TypeAlias = OutputKind | Mapping[str, OutputKind] | None
 """What a user says of the outputs: one kind for all, a kind for some by name, or nothing."""
 
+_HALF = ("float16", "bfloat16")
 _SOFTMAX = (keras.activations.softmax, keras.ops.softmax, tf.nn.softmax)
 _SIGMOID = (keras.activations.sigmoid, keras.ops.sigmoid, tf.nn.sigmoid)
 
@@ -119,6 +120,11 @@ def _kind(call: LayerCall | None, makers: dict[int, LayerCall]) -> OutputKind:
         linear = isinstance(layer, keras.layers.Activation) and activation is keras.activations.linear
         call = makers.get(id(call.inputs[0])) if linear or isinstance(layer, _KEEPS_VALUES) else None
     return OutputKind.LOGITS
+
+
+def in_half(model: keras.Model) -> bool:
+    """Whether a model with a graph gives an output in half precision."""
+    return any(keras.backend.standardize_dtype(tensor.dtype) in _HALF for tensor in model.outputs)
 
 
 def class_logits(output: Any, kind: OutputKind) -> Any:

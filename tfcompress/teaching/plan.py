@@ -12,7 +12,7 @@ from tfcompress.table import aligned
 from tfcompress.teaching.features import features_of
 from tfcompress.teaching.matching import output_names
 from tfcompress.teaching.objective import FeatureObjective, Linear, Objective, OutputObjective
-from tfcompress.teaching.output_kinds import OutputKind, Said, output_kinds, said_kinds, shapes_agree
+from tfcompress.teaching.output_kinds import OutputKind, Said, in_half, output_kinds, said_kinds, shapes_agree
 from tfcompress.teaching.pairing import pair_up
 from tfcompress.teaching.teacher import Teacher
 from tfcompress.teaching.terms import FeatureTerm, OutputTerm, RawTerm, Term
@@ -105,6 +105,12 @@ def make_plan(objectives: Sequence[Objective], student: keras.Model, teacher: Te
         elif isinstance(objective, FeatureObjective):
             pairs = pair_up(objective, features_of(student), teacher.features())
             terms += [FeatureTerm(objective, a, b, objective.regressor(a.shape, b.shape)) for a, b in pairs]
+    stages = sorted({objective.first_steps for objective in objectives if objective.first_steps})
+    if len(stages) > 1:
+        raise RecipeError(
+            f"Hints are trained first for {' and for '.join(map(str, stages))} steps, and there is one first stage. "
+            "Give all the same steps, or make each stage a step of a recipe."
+        )
     plan = Plan(tuple(terms), tuple(output.name for output in outputs), student.name, teacher.description)
     if any(not isinstance(term, FeatureTerm) for term in terms):
         _warn_of_other_names(outputs, teacher)
@@ -152,6 +158,21 @@ def _warn_of_other_names(outputs: Sequence[_Output], teacher: Teacher) -> None:
         )
 
 
+def _warn_of_half(outputs: Sequence[_Output], student: keras.Model, teacher: Teacher) -> None:
+    """Says it where the logits of probabilities are lost: half precision has no small ones, and no gradient at 0."""
+    rounded = [output.name for output in outputs if output.kind in (OutputKind.SOFTMAX, OutputKind.SIGMOID)]
+    sides = {f"the student '{student.name}'": in_half(student), f"the teacher {teacher.name}": teacher.in_half}
+    if rounded and any(sides.values()):
+        where = " and ".join(who for who, half in sides.items() if half)
+        warnings.warn(
+            f"The probabilities of {', '.join(map(repr, rounded))} are in half precision in {where}, where small ones "
+            'become 0 and teach nothing. Give the layer that makes them dtype="float32", as Keras advises for mixed '
+            "precision.",
+            TfCompressWarning,
+            stacklevel=2,
+        )
+
+
 def _on_outputs(
     objective: OutputObjective, outputs: Sequence[_Output], student: keras.Model, teacher: Teacher
 ) -> list[Term]:
@@ -179,6 +200,7 @@ def _on_outputs(
     if unfit:
         warnings.warn(f"{title} leaves out {reasons}.", TfCompressWarning, stacklevel=2)
     _check_kinds(fitting, teacher)
+    _warn_of_half(fitting, student, teacher)
     return [
         OutputTerm(objective, output.index, output.name, output.taught_by, output.kind, output.said)
         for output in fitting

@@ -39,6 +39,7 @@ class Teacher(ABC):
         shapes: The shape of each output without the batch; empty where it is not known before the teacher runs.
         input_names: The name of each input; none of a model whose graph is hidden.
         supports_jit: Whether it can be called in a step that XLA compiles.
+        in_half: Whether it computes its outputs in half precision.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Teacher(ABC):
     shapes: list[tuple[int | None, ...]]
     input_names: tuple[str, ...]
     supports_jit = True
+    in_half = False
 
     @abstractmethod
     def __call__(self, inputs: Any) -> Lesson:
@@ -80,9 +82,9 @@ class Teacher(ABC):
             said: What each of them holds, where the user said it.
             assumed: What each is taken to hold where neither the user nor this teacher says it.
         """
-        order = order_like(names, self.names)
+        order = order_like(names, self.names) if self.names else list(range(len(self.shapes)))
         self._reorder(names, order)
-        self.names = tuple(self.names[place] for place in order)
+        self.names = tuple(self.names[place] for place in order if self.names)
         self.shapes = [self.shapes[place] for place in order if self.shapes]
         own = [self.kinds[place] for place in order if self.kinds] or list(assumed)
         fits = len(said) == len(own)
@@ -90,7 +92,7 @@ class Teacher(ABC):
 
     @abstractmethod
     def _reorder(self, names: Sequence[str], order: list[int]) -> None:
-        """Gives the outputs of all lessons to come in this order, which is empty where the teacher has no names."""
+        """Gives the outputs of all lessons to come in this order, which is empty where nothing is known of them."""
 
     def examples(self, inputs: Any) -> list[tuple[str, list[np.ndarray]]]:
         """What each of the teachers in it, by name, puts out for a few inputs, or did put out for others."""

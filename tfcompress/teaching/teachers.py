@@ -12,6 +12,7 @@ from tensorflow.python.eager import record
 
 from tfcompress.errors import DataError, ModelError, RecipeError
 from tfcompress.models.generation import check_generation
+from tfcompress.models.graph import graph_of
 from tfcompress.models.loading import check_finite, load
 from tfcompress.teaching.features import Feature, Tapped, features_of
 from tfcompress.teaching.logits_cache import SUFFIX, LogitsCache
@@ -20,6 +21,7 @@ from tfcompress.teaching.output_kinds import (
     OutputKind,
     Said,
     class_logits,
+    in_half,
     output_kinds,
     plain_values,
     said_kinds,
@@ -36,12 +38,13 @@ class LiveTeacher(Teacher):
 
     Args:
         model: A built model.
+        student_inputs: The names of the inputs of the model that learns, in flat order.
 
     Raises:
         ModelError: It is no Keras 3 model, is not built yet, or a weight is NaN or infinite.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, student_inputs: Sequence[str] = ()) -> None:
         check_generation(model)
         if not model.built:
             raise ModelError(
@@ -52,6 +55,8 @@ class LiveTeacher(Teacher):
         self.supports_jit = all(layer.supports_jit for layer in model._flatten_layers())
         self.names, self.input_names, self.kinds = output_names(model), input_names(model), output_kinds(model)
         self.shapes = [tuple(tensor.shape)[1:] for tensor in model.outputs] if self.kinds else []
+        self.in_half = bool(self.kinds) and in_half(model)
+        self._student_inputs = student_inputs
         self._wanted: Sequence[str] = ()
         self._order: list[int] = []
         self._tapped = Tapped(model, ())
@@ -62,12 +67,9 @@ class LiveTeacher(Teacher):
         # tape would keep what each layer gives; a `tf.GradientTape` of the user's own is not at hand to be stopped, and
         # TensorFlow 2.21 has no public way to stop whichever tapes there are.
         with keras.StatelessScope(), record.stop_recording():
-            outputs, features = self._tapped(inputs, training=False)
-        flat = keras.tree.flatten(outputs)
-        hidden = isinstance(outputs, dict) and not self._order
-        order = order_like(self._wanted, sorted(outputs)) if hidden else self._order
+            outputs, features = self._tapped(self._arranged(inputs), training=False)
         return Lesson(
-            [_heard(flat[place]) for place in order or range(len(flat))],
+            [_heard(output) for output in self._in_order(outputs)],
             {name: _heard(feature) for name, feature in features.items()},
         )
 
@@ -90,6 +92,30 @@ class LiveTeacher(Teacher):
     def _reorder(self, names: Sequence[str], order: list[int]) -> None:
         self._wanted, self._order = names, order
 
+    def _arranged(self, inputs: Any) -> Any:
+        """A batch for the student as this model takes it: by the names of inputs where they agree, else in order."""
+        flat = in_order(inputs, self.input_names, self._student_inputs)
+        fits = len(flat) == len(self.input_names)
+        return keras.tree.pack_sequence_as(graph_of(self.model).input, flat) if fits else inputs
+
+    def _in_order(self, outputs: Any) -> list[Any]:
+        """The outputs, flat, in the order of the student's.
+
+        Raises:
+            ModelError: A model whose graph is hidden gives another number of outputs than the student.
+        """
+        if not self._order and isinstance(outputs, dict) and self._wanted and set(self._wanted) <= set(outputs):
+            return keras.tree.flatten([outputs[name] for name in self._wanted])
+        flat = keras.tree.flatten(outputs)
+        if self._order:
+            return [flat[place] for place in self._order]
+        if self._wanted and len(flat) != len(self._wanted):
+            raise ModelError(
+                f"The teacher {self.name} gives {len(flat)} outputs and the student has {len(self._wanted)}: "
+                f"{', '.join(self._wanted)}. Give both the same, or let the teacher give a dict that has these names."
+            )
+        return flat
+
 
 class Ensemble(Teacher):
     """Several teachers that say together what the mean of their logits says: the geometric mean of their distributions.
@@ -109,6 +135,7 @@ class Ensemble(Teacher):
         together = zip(*(teacher.names for teacher in teachers), strict=False)
         self.names = first.names if len(alike) == 1 else tuple(" + ".join(names) for names in together)
         self.supports_jit = all(teacher.supports_jit for teacher in teachers)
+        self.in_half = any(teacher.in_half for teacher in teachers)
         for other in teachers[1:]:
             if (other.shapes, other.kinds) != (first.shapes, first.kinds):
                 raise RecipeError(
@@ -245,9 +272,8 @@ def make_teacher(sources: Sequence[Source], student: keras.Model | None = None, 
 
 
 def canonical(tensor: Any) -> tf.Tensor:
-    """A batch in the type in which samples are known again: float32, or int32 for whole numbers."""
-    tensor = tf.convert_to_tensor(tensor)
-    return tf.cast(tensor, tf.float32 if tensor.dtype.is_floating else tf.int32)
+    """A batch as TensorFlow's; `sample_keys` takes it in whichever width of its type."""
+    return tf.convert_to_tensor(tensor)
 
 
 def in_order(inputs: Any, wanted: Sequence[str], known: Sequence[str] = ()) -> list[Any]:
@@ -273,11 +299,14 @@ def in_order(inputs: Any, wanted: Sequence[str], known: Sequence[str] = ()) -> l
 def _teacher(source: Source, student: keras.Model | None) -> Teacher:
     if isinstance(source, (str, Path)):
         source = LogitsCache.load(source) if Path(source).suffix == SUFFIX else load(source)
+    known = () if student is None else input_names(student)
     if isinstance(source, LogitsCache):
-        return CachedTeacher(source, () if student is None else input_names(student))
-    teacher = LiveTeacher(source)
+        return CachedTeacher(source, known)
+    teacher = LiveTeacher(source, known)
     if teacher.shapes and student is not None:
         shapes = [[tuple(tensor.shape)[1:] for tensor in model.inputs] for model in (student, source)]
+        order = order_like(teacher.input_names, known)
+        shapes[0] = [shapes[0][place] for place in order] if len(order) == len(shapes[0]) else shapes[0]
         if len(shapes[0]) != len(shapes[1]) or not all(map(shapes_agree, *shapes)):
             raise ModelError(
                 f"The teacher '{source.name}' takes inputs of shape {_listed(shapes[1])} and the student "

@@ -36,7 +36,8 @@ class Distillation(Technique):
 
     Args:
         teacher: A Keras model, a file of one, what `tfc.cache_logits` wrote or gave, or several of these as an ensemble
-            whose logits are averaged; by default the model as it is wrapped. It is never changed. A recipe names files.
+            whose logits are averaged; by default the model as it is wrapped. It is never changed. A recipe names files;
+            checkpoints of the training have the weights of a model in them, and of a file its name.
         objectives: What the student is to have in common with it: objects such as `tfc.SoftTargets(temperature=4)`,
             their names or tables, functions of (student output, teacher output), or losses of `keras.distillation`.
         alpha: The share of the objectives in the loss, in [0, 1].
