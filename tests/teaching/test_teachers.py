@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import tfcompress as tfc
+from tfcompress.teaching.live_teacher import LiveTeacher
 from tfcompress.teaching.output_kinds import OutputKind
-from tfcompress.teaching.teachers import Ensemble, LiveTeacher, make_teacher
+from tfcompress.teaching.teachers import Ensemble, make_teacher
 
 
 def _model(seed: int = 0, activation: str | None = "softmax", units: int = 3) -> keras.Model:

@@ -14,13 +14,12 @@ from tfcompress.errors import DataError, ModelError, OutputError, RecipeError, f
 from tfcompress.files import check_output
 from tfcompress.progress import Task, task
 from tfcompress.teaching.logits_cache import SUFFIX, LogitsCache, Origin, write_logits
-from tfcompress.teaching.output_kinds import OutputKind, Said, make_said, said_kinds
+from tfcompress.teaching.matching import in_order
+from tfcompress.teaching.output_kinds import OutputKind, Said, are_distributions, make_said, said_kinds
 from tfcompress.teaching.teacher import Teacher
-from tfcompress.teaching.teachers import Source, in_order, make_teacher
+from tfcompress.teaching.teachers import Source, make_teacher
 
 Answered = tuple[list[np.ndarray], list[np.ndarray]]
-_TOLERANCE = 5e-3
-"""How far from 1 a softmax in half precision adds up."""
 
 
 def cache_logits(
@@ -124,7 +123,7 @@ def _kinds(live: Teacher, said: Said, batch: Any) -> list[OutputKind]:
         examples = live.examples(batch)
     for name, outputs in examples:
         for output in outputs:
-            distributions = output.shape[-1:] > (1,) and _are_distributions(output)
+            distributions = are_distributions(output)
             if said is None and distributions:
                 raise ModelError(
                     f"The graph of the teacher {name} is hidden, and its values are from 0 and add up to 1. Say what "
@@ -136,10 +135,6 @@ def _kinds(live: Teacher, said: Said, batch: Any) -> list[OutputKind]:
                     'are: outputs="logits" or "sigmoid".'
                 )
     return [said if isinstance(said, OutputKind) else OutputKind.LOGITS] * len(examples[0][1])
-
-
-def _are_distributions(values: np.ndarray) -> bool:
-    return bool((values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) < _TOLERANCE).all())
 
 
 @contextmanager

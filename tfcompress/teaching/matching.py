@@ -53,6 +53,26 @@ def order_like(wanted: Sequence[str], given: Sequence[str]) -> list[int]:
     return list(range(len(given)))
 
 
+def in_order(inputs: Any, wanted: Sequence[str], known: Sequence[str] = ()) -> list[Any]:
+    """The inputs of a batch, flat, in the order of a model's input names: a dict and a list give the same samples.
+
+    Args:
+        inputs: Arrays in any structure.
+        wanted: The names of the inputs in the order that is asked for.
+        known: The names of what the batch has, where that is a list.
+
+    Example:
+        >>> in_order({"age": 1, "name": 2, "unread": 3}, ["name", "age"]), in_order([1, 2], ["b", "a"], ["a", "b"])
+        ([2, 1], [2, 1])
+    """
+    if isinstance(inputs, dict):
+        names = next((names for names in (wanted, known) if names and set(names) <= set(inputs)), sorted(inputs))
+        return keras.tree.flatten([inputs[name] for name in names])
+    flat = keras.tree.flatten(inputs)
+    order = order_like(wanted, known)
+    return [flat[place] for place in order] if len(order) == len(flat) else flat
+
+
 def _keys(tensors: Any) -> tuple[str, ...]:
     if not isinstance(tensors, dict):
         return ()

@@ -9,13 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfcompress.errors import ModelError, TfCompressError
-from tfcompress.teaching.output_kinds import OutputKind
+from tfcompress.teaching.output_kinds import OutputKind, are_distributions
 from tfcompress.teaching.plan import Plan
 from tfcompress.teaching.teacher import EXAMPLES, Teacher
 from tfcompress.teaching.terms import OutputTerm
-
-_TOLERANCE = 5e-3
-"""How far from 1 a softmax in half precision adds up."""
 
 _OPEN_SIZE = 32
 _OF_VALUES = tuple(
@@ -114,8 +111,7 @@ def _contradiction(term: OutputTerm, values: np.ndarray) -> str | None:
     """Why values are not what a term takes them for; None where they may be."""
     if not np.isfinite(values).all():
         return None
-    positive = bool((values >= 0).all())
-    distributions = positive and values.shape[-1] > 1 and bool((np.abs(values.sum(axis=-1) - 1) < _TOLERANCE).all())
+    distributions = are_distributions(values)
     if term.kind in _UNBOUNDED and distributions and not (term.said and term.objective.of_values):
         return (
             f"counts as {term.kind.value}, and its values are from 0 and add up to 1: a softmax that was not "
@@ -123,7 +119,7 @@ def _contradiction(term: OutputTerm, values: np.ndarray) -> str | None:
         )
     if term.kind is OutputKind.SOFTMAX and not distributions:
         return 'counts as softmax, and its values do not add up to 1. Say what it gives: outputs="logits" or "sigmoid".'
-    if term.kind is OutputKind.SIGMOID and not (positive and bool((values <= 1).all())):
+    if term.kind is OutputKind.SIGMOID and not bool(((values >= 0) & (values <= 1)).all()):
         return 'counts as sigmoid, and its values are outside [0, 1]. Say outputs="sigmoid_logits".'
     return None
 

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfcompress.errors import RecipeError, suggestion
@@ -42,6 +43,8 @@ class OutputKind(Enum):
 Said: TypeAlias = OutputKind | Mapping[str, OutputKind] | None
 """What a user says of the outputs: one kind for all, a kind for some by name, or nothing."""
 
+_TOLERANCE = 5e-3
+"""How far from 1 a softmax in half precision adds up."""
 _HALF = ("float16", "bfloat16")
 _SOFTMAX = (keras.activations.softmax, keras.ops.softmax, tf.nn.softmax)
 _SIGMOID = (keras.activations.sigmoid, keras.ops.sigmoid, tf.nn.sigmoid)
@@ -120,6 +123,17 @@ def _kind(call: LayerCall | None, makers: dict[int, LayerCall]) -> OutputKind:
         linear = isinstance(layer, keras.layers.Activation) and activation is keras.activations.linear
         call = makers.get(id(call.inputs[0])) if linear or isinstance(layer, _KEEPS_VALUES) else None
     return OutputKind.LOGITS
+
+
+def are_distributions(values: np.ndarray) -> bool:
+    """Whether values are from 0 and add up to 1 along a last axis of two or more.
+
+    Example:
+        >>> are_distributions(np.array([[0.25, 0.75]])), are_distributions(np.array([[0.25, 0.25]]))
+        (True, False)
+    """
+    several = values.ndim > 1 and values.shape[-1] > 1
+    return several and bool((values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) < _TOLERANCE).all())
 
 
 def in_half(model: keras.Model) -> bool:

@@ -1,120 +1,32 @@
 """Whom a student learns from: a model, several, or the outputs that a model once gave; none of them is changed."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.eager import record
 
 from tfcompress.errors import DataError, ModelError, RecipeError
-from tfcompress.models.generation import check_generation
-from tfcompress.models.graph import graph_of
-from tfcompress.models.loading import check_finite, load
-from tfcompress.teaching.features import Feature, Tapped, features_of
+from tfcompress.models.loading import load
+from tfcompress.teaching.cached_teacher import CachedTeacher
+from tfcompress.teaching.live_teacher import LiveTeacher
 from tfcompress.teaching.logits_cache import SUFFIX, LogitsCache
 from tfcompress.teaching.matching import input_names, order_like, output_names
 from tfcompress.teaching.output_kinds import (
     OutputKind,
     Said,
     class_logits,
-    in_half,
     output_kinds,
     plain_values,
     said_kinds,
     shapes_agree,
 )
-from tfcompress.teaching.teacher import EXAMPLES, Lesson, Teacher
+from tfcompress.teaching.teacher import Lesson, Teacher
 
 Source: TypeAlias = keras.Model | LogitsCache | str | Path
 """What a teacher is given as: a model, cached logits, or the file of either."""
-
-
-class LiveTeacher(Teacher):
-    """A model that runs on each batch, in inference mode.
-
-    Args:
-        model: A built model.
-        student_inputs: The names of the inputs of the model that learns, in flat order.
-
-    Raises:
-        ModelError: It is no Keras 3 model, is not built yet, or a weight is NaN or infinite.
-    """
-
-    def __init__(self, model: keras.Model, student_inputs: Sequence[str] = ()) -> None:
-        check_generation(model)
-        if not model.built:
-            raise ModelError(
-                f"The teacher '{model.name}' has no weights yet. Call it once on data, or load it trained."
-            )
-        check_finite(model)
-        self.model, self.name = model, model.name
-        self.supports_jit = all(layer.supports_jit for layer in model._flatten_layers())
-        self.names, self.input_names, self.kinds = output_names(model), input_names(model), output_kinds(model)
-        self.shapes = [tuple(tensor.shape)[1:] for tensor in model.outputs] if self.kinds else []
-        self.in_half = bool(self.kinds) and in_half(model)
-        self._student_inputs = student_inputs
-        self._wanted: Sequence[str] = ()
-        self._order: list[int] = []
-        self._tapped = Tapped(model, ())
-
-    def __call__(self, inputs: Any) -> Lesson:
-        """What the model says of a batch."""
-        # Whatever a layer assigns while it runs, such as the state of a recurrent one, is dropped with this scope. A
-        # tape would keep what each layer gives; a `tf.GradientTape` of the user's own is not at hand to be stopped, and
-        # TensorFlow 2.21 has no public way to stop whichever tapes there are.
-        with keras.StatelessScope(), record.stop_recording():
-            outputs, features = self._tapped(self._arranged(inputs), training=False)
-        return Lesson(
-            [_heard(output) for output in self._in_order(outputs)],
-            {name: _heard(feature) for name, feature in features.items()},
-        )
-
-    @property
-    def weights_hash(self) -> str:
-        """Of the values of all its variables, in their order."""
-        digest = hashlib.sha256()
-        for variable in self.model.weights:
-            digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).tobytes())
-        return digest.hexdigest()[:16]
-
-    def features(self) -> list[Feature]:
-        """The outputs of all of the model's layers."""
-        return features_of(self.model)
-
-    def tap(self, names: Collection[str]) -> None:
-        """Keeps what these layers give."""
-        self._tapped = Tapped(self.model, names)
-
-    def _reorder(self, names: Sequence[str], order: list[int]) -> None:
-        self._wanted, self._order = names, order
-
-    def _arranged(self, inputs: Any) -> Any:
-        """A batch for the student as this model takes it: by the names of inputs where they agree, else in order."""
-        flat = in_order(inputs, self.input_names, self._student_inputs)
-        fits = len(flat) == len(self.input_names)
-        return keras.tree.pack_sequence_as(graph_of(self.model).input, flat) if fits else inputs
-
-    def _in_order(self, outputs: Any) -> list[Any]:
-        """The outputs, flat, in the order of the student's.
-
-        Raises:
-            ModelError: A model whose graph is hidden gives another number of outputs than the student.
-        """
-        if not self._order and isinstance(outputs, dict) and self._wanted and set(self._wanted) <= set(outputs):
-            return keras.tree.flatten([outputs[name] for name in self._wanted])
-        flat = keras.tree.flatten(outputs)
-        if self._order:
-            return [flat[place] for place in self._order]
-        if self._wanted and len(flat) != len(self._wanted):
-            raise ModelError(
-                f"The teacher {self.name} gives {len(flat)} outputs and the student has {len(self._wanted)}: "
-                f"{', '.join(self._wanted)}. Give both the same, or let the teacher give a dict that has these names."
-            )
-        return flat
 
 
 class Ensemble(Teacher):
@@ -178,77 +90,6 @@ class Ensemble(Teacher):
             teacher.align(names)
 
 
-class CachedTeacher(Teacher):
-    """The outputs that a model once gave, found by the content of each sample.
-
-    Args:
-        cache: The opened file.
-        student_inputs: The names of the inputs of the model that learns, in flat order.
-    """
-
-    supports_jit = False  # rows are read by Python, which XLA cannot compile
-
-    def __init__(self, cache: LogitsCache, student_inputs: Sequence[str] = ()) -> None:
-        self.cache, self.name = cache, cache.path.name
-        self.kinds = [OutputKind(kind) for kind in cache.kinds]
-        self.shapes = [output.shape[1:] for output in cache.outputs]
-        self.names, self.input_names = cache.origin.outputs, cache.origin.inputs
-        self._student_inputs, self._order = student_inputs, list(range(len(self.shapes)))
-        self._refusal: DataError | None = None
-
-    def __call__(self, inputs: Any) -> Lesson:
-        """What the file has for a batch.
-
-        Raises:
-            DataError: A sample is not in it. Inside TensorFlow's graph this comes as an error of TensorFlow's, and
-                `refusal` has the reason.
-        """
-        flat = [canonical(tensor) for tensor in in_order(inputs, self.input_names, self._student_inputs)]
-        try:
-            found = keras.tree.flatten(tf.numpy_function(self._look_up, flat, [tf.float32] * len(self.shapes)))
-        except tf.errors.OpError as error:
-            if self._refusal is None:
-                raise
-            raise self._refusal from error
-        outputs = [found[place] for place in self._order]
-        for output, shape in zip(outputs, self.shapes, strict=True):
-            output.set_shape((flat[0].shape[0], *shape))
-        return Lesson(outputs, {})
-
-    @property
-    def weights_hash(self) -> str:
-        """That of the teacher that gave the outputs."""
-        return self.cache.origin.weights
-
-    @property
-    def description(self) -> str:
-        """The file, and whose outputs are in it."""
-        return f"{self.name} ({self.cache.origin})"
-
-    @property
-    def refusal(self) -> DataError | None:
-        """Which samples are not in the file."""
-        return self._refusal
-
-    def forget_refusal(self) -> None:
-        """Forgets why an earlier batch was refused."""
-        self._refusal = None
-
-    def examples(self, inputs: Any) -> list[tuple[str, list[np.ndarray]]]:
-        """The first outputs in the file, whatever the inputs."""
-        return [(self.name, [np.asarray(self.cache.outputs[place][:EXAMPLES]) for place in self._order])]
-
-    def _reorder(self, names: Sequence[str], order: list[int]) -> None:
-        self._order = [self._order[place] for place in order]
-
-    def _look_up(self, *inputs: np.ndarray) -> list[np.ndarray]:
-        try:
-            return self.cache.look_up(inputs)
-        except DataError as error:
-            self._refusal = error
-            raise
-
-
 def make_teacher(sources: Sequence[Source], student: keras.Model | None = None, said: Said = None) -> Teacher:
     """The teacher that models, cached logits or files of either are, alone or together.
 
@@ -269,31 +110,6 @@ def make_teacher(sources: Sequence[Source], student: keras.Model | None = None, 
     for teacher in teachers:
         teacher.align(names, known, [one or other for one, other in zip(known, assumed, strict=True)])
     return teachers[0] if len(teachers) == 1 else Ensemble(teachers)
-
-
-def canonical(tensor: Any) -> tf.Tensor:
-    """A batch as TensorFlow's; `sample_keys` takes it in whichever width of its type."""
-    return tf.convert_to_tensor(tensor)
-
-
-def in_order(inputs: Any, wanted: Sequence[str], known: Sequence[str] = ()) -> list[Any]:
-    """The inputs of a batch, flat, in the order of a model's input names: a dict and a list give the same samples.
-
-    Args:
-        inputs: Arrays in any structure.
-        wanted: The names of the inputs in the order that is asked for.
-        known: The names of what the batch has, where that is a list.
-
-    Example:
-        >>> in_order({"age": 1, "name": 2, "unread": 3}, ["name", "age"]), in_order([1, 2], ["b", "a"], ["a", "b"])
-        ([2, 1], [2, 1])
-    """
-    if isinstance(inputs, dict):
-        names = next((names for names in (wanted, known) if names and set(names) <= set(inputs)), sorted(inputs))
-        return keras.tree.flatten([inputs[name] for name in names])
-    flat = keras.tree.flatten(inputs)
-    order = order_like(wanted, known)
-    return [flat[place] for place in order] if len(order) == len(flat) else flat
 
 
 def _teacher(source: Source, student: keras.Model | None) -> Teacher:
@@ -322,10 +138,6 @@ def _listed(shapes: Sequence[tuple[int | None, ...]]) -> str:
 def _described(teacher: Teacher) -> str:
     shapes = map(str, teacher.shapes) if teacher.shapes else ["of unknown shape"] * len(teacher.kinds)
     return ", ".join(f"{kind.value} {shape}" for kind, shape in zip(teacher.kinds, shapes, strict=True))
-
-
-def _heard(tensor: Any) -> Any:
-    return keras.ops.stop_gradient(keras.ops.cast(tensor, "float32"))
 
 
 def _mean(outputs: Sequence[Any], kind: OutputKind) -> Any:
