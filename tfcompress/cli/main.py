@@ -9,6 +9,7 @@ from types import FrameType
 import click
 
 from tfcompress.errors import TfCompressError, TfCompressWarning
+from tfcompress.memory import keep_freed_memory
 from tfcompress.version import __version__
 
 _VERBS = {
@@ -62,6 +63,7 @@ def group() -> None:
 def main() -> None:
     """Runs the command; exits with 0, with 1 after a user's error, with 2 after a wrong call."""
     _clean_up_when_ended()
+    keep_freed_memory()
     with warnings.catch_warnings():
         _show_own_warnings()
         try:

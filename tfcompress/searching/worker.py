@@ -11,11 +11,13 @@ import sys
 import threading
 from pathlib import Path
 
+from tfcompress.memory import keep_freed_memory
 from tfcompress.searching.jobs import Job
 
 
 def main() -> None:
     """Reads lines and answers them until stdin ends."""
+    keep_freed_memory()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed must not be taken for an answer
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
