@@ -48,7 +48,7 @@ def speed(network: str = "dense", batch: int = 128, rounds: int = 30) -> list[tu
 def _networks(network: str, batch: int) -> tuple[keras.Model, keras.Model, np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     if network == "dense":
-        teacher, student = dense(1200, regularized=True), dense(800)
+        teacher, student = dense(1200), dense(800)
     else:
         teacher, student = (
             keras.applications.MobileNetV2((96, 96, 3), alpha, weights=None, classes=10, classifier_activation=None)
