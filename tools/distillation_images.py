@@ -75,8 +75,8 @@ class Jittered(keras.utils.PyDataset):
 def hinton(folder: Path, seed: int, effort: Effort) -> list[Result]:
     """Hinton's experiment: 1200 and 1200 units, trained with dropout and jitter, teach 800 and 800 without any.
 
-    In so few epochs the paper's dropout of a half underfits: a quarter, and none of the inputs. All seeds' students have
-    the same teacher.
+    In so few epochs the paper's dropout of a half underfits: a quarter is dropped here, and none of the inputs. All
+    seeds' students have the same teacher.
     """
     images = load(MNIST)
     teacher = kept(
