@@ -7,7 +7,7 @@ import json
 import shutil
 import statistics
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -18,8 +18,6 @@ from tools.distillation_images import Effort, Result, apprentice, fitnets, hinto
 from tools.distillation_sequences import sequences
 from tools.distillation_speed import speed
 from tools.results import with_table
-
-Experiment = Callable[[Path, int], list[Result]]
 
 _PUBLISHED = Path(__file__).resolve().parents[1] / "docs" / "results" / "distillation"
 # For each experiment its networks: the errors of 10,000 that were asked for, and the paper's.
@@ -40,8 +38,16 @@ _ASKED: dict[str, dict[str, tuple[str, float | None]]] = {
 }
 
 
+@dataclass(frozen=True)
+class Experiment:
+    """What is trained with one seed, in a folder; `settings` say how, so that no result of others is taken for it."""
+
+    settings: dict[str, object]
+    run: Callable[[Path, int], list[Result]]
+
+
 def experiments(share: float) -> dict[str, Experiment]:
-    """The experiments by name, each for a folder and a seed; `share` of the full number of epochs."""
+    """The experiments by name; `share` of the full number of epochs."""
 
     def epochs(full: int) -> int:
         return max(1, round(full * share))
@@ -49,21 +55,37 @@ def experiments(share: float) -> dict[str, Experiment]:
     dense = Effort(teacher=epochs(80), student=epochs(40), batch=256)
     thin = Effort(teacher=epochs(6), student=epochs(6), technique=epochs(2), batch=64, rate=2e-3)
     small = Effort(teacher=epochs(6), student=epochs(5), technique=epochs(4), rate=2e-3)
+    dates = (epochs(20), epochs(30))
     return {
-        "hinton": lambda folder, seed: hinton(folder, seed, dense),
-        "fitnets": lambda folder, seed: fitnets(folder, seed, thin),
-        "apprentice": lambda folder, seed: apprentice(folder, seed, small),
-        "sequences": lambda folder, seed: sequences(folder, seed, (epochs(20), epochs(30))),
+        "hinton": Experiment(asdict(dense), lambda folder, seed: hinton(folder, seed, dense)),
+        "fitnets": Experiment(asdict(thin), lambda folder, seed: fitnets(folder, seed, thin)),
+        "apprentice": Experiment(asdict(small), lambda folder, seed: apprentice(folder, seed, small)),
+        "sequences": Experiment({"epochs": list(dates)}, lambda folder, seed: sequences(folder, seed, dates)),
     }
 
 
-def measured(name: str, experiment: Experiment, folder: Path, seed: int) -> list[Result]:
-    """The results of an experiment with one seed; those of a run before are read."""
-    kept = folder / f"{name}-{seed}.json"
+def measured(experiment: Experiment, folder: Path, seed: int) -> list[Result]:
+    """The results of an experiment with one seed; those of a run before are read.
+
+    Raises:
+        click.UsageError: The folder holds results of other settings.
+    """
+    settings, kept = folder / "settings.json", folder / f"results-{seed}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not settings.exists():
+        write_text(settings, json.dumps(experiment.settings, indent=2) + "\n")
+    if (found := json.loads(settings.read_text(encoding="utf-8"))) != experiment.settings:
+        raise click.UsageError(
+            f"{folder} holds what was trained with {found}, and this run is {experiment.settings}. Give another folder "
+            "by --output, or remove that one."
+        )
     if not kept.exists():
-        found = [asdict(result) for result in experiment(folder, seed)]
-        write_text(kept, json.dumps(found, indent=2) + "\n")
-    return [Result(**result) for result in json.loads(kept.read_text(encoding="utf-8"))]
+        write_text(kept, json.dumps([asdict(one) for one in experiment.run(folder, seed)], indent=2) + "\n")
+    return _read(kept)
+
+
+def _read(path: Path) -> list[Result]:
+    return [Result(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def lines_of(results: dict[str, list[list[Result]]]) -> list[tuple[str, ...]]:
@@ -95,19 +117,16 @@ def lines_of(results: dict[str, list[list[Result]]]) -> list[tuple[str, ...]]:
 
 def publish(output: Path) -> None:
     """Writes all that the folder holds into docs/results/distillation.md, and the cards of the first seed beside it."""
-    results = {}
-    for name in _ASKED:
-        files = sorted(output.glob(f"{name}-[0-9].json"))
-        if files:
-            results[name] = [[Result(**one) for one in json.loads(path.read_text(encoding="utf-8"))] for path in files]
+    found = {name: [_read(path) for path in sorted((output / name).glob("results-*.json"))] for name in _ASKED}
+    results = {name: seeds for name, seeds in found.items() if seeds}
     head, *rows = [f"| {' | '.join(line)} |" for line in lines_of(results)]
     rule = "| --- | --- |" + " ---: |" * (head.count("|") - 3)
     page = _PUBLISHED.with_suffix(".md")
     write_text(page, with_table(page.read_text(encoding="utf-8"), "\n".join([head, rule, *rows]) + "\n"))
     _PUBLISHED.mkdir(parents=True, exist_ok=True)
-    for seeds in results.values():
+    for name, seeds in results.items():
         for result in seeds[0]:
-            shutil.copyfile(output / result.card, _PUBLISHED / result.card)
+            shutil.copyfile(output / name / result.card, _PUBLISHED / result.card)
 
 
 @click.command()
@@ -120,15 +139,13 @@ def main(output: Path, seeds: int, only: str, epochs: float, published: bool) ->
     """Measure distillation: Hinton's and FitNets' MNIST, Apprentice's 4 bits on Fashion-MNIST, sequences, speed."""
     if published and epochs != 1:
         raise click.UsageError("--publish takes results of the full number of epochs: leave --epochs out.")
-    folder = output if epochs == 1 else output / f"{epochs:g}-of-the-epochs"
-    folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[list[Result]]] = {}
     for name, experiment in experiments(epochs).items():
         if only not in name:
             continue
         results[name] = []
         for seed in range(seeds):
-            results[name].append(measured(name, experiment, folder, seed))
+            results[name].append(measured(experiment, output / name, seed))
             click.echo(aligned(lines_of({name: results[name]}), left=2), err=True)
     if only in "speed":
         for network in ("dense", "mobilenet"):
@@ -137,7 +154,7 @@ def main(output: Path, seeds: int, only: str, epochs: float, published: bool) ->
     if results:
         click.echo(aligned(lines_of(results), left=2))
     if published:
-        publish(folder)
+        publish(output)
 
 
 if __name__ == "__main__":

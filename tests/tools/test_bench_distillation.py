@@ -1,11 +1,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
 from tools import distillation_images, distillation_sequences
-from tools.bench_distillation import lines_of, measured
+from tools.bench_distillation import Experiment, lines_of, measured
 from tools.datasets import LabelledImages
 from tools.distillation_images import Effort, Jittered, Result, apprentice, fitnets, hinton
 from tools.distillation_sequences import sequences, splits
@@ -54,16 +55,19 @@ def test_the_table_has_means_ranges_and_what_was_asked() -> None:
     assert line == ("hinton", "teacher", "65.0", "60 to 70", "2", "at most 75", "67", "210.0")
 
 
-def test_what_was_measured_is_read_again_and_not_measured(tmp_path: Path) -> None:
+def test_what_was_measured_is_read_again_and_never_taken_for_other_settings(tmp_path: Path) -> None:
     made = []
 
-    def experiment(folder: Path, seed: int) -> list[Result]:
+    def run(folder: Path, seed: int) -> list[Result]:
         made.append(seed)
         return [Result("teacher", 60 + seed, "a.card.json")]
 
-    first = [measured("hinton", experiment, tmp_path, seed) for seed in (0, 1)]
-    assert [measured("hinton", experiment, tmp_path, seed) for seed in (0, 1)] == first
+    experiment = Experiment({"teacher": 80}, run)
+    first = [measured(experiment, tmp_path, seed) for seed in (0, 1)]
+    assert [measured(experiment, tmp_path, seed) for seed in (0, 1)] == first
     assert made == [0, 1]
+    with pytest.raises(click.UsageError, match=r"was trained with .*: 80}, and this run is .*: 8}"):
+        measured(Experiment({"teacher": 8}, run), tmp_path, 0)
 
 
 def test_no_date_is_both_trained_and_tested_on() -> None:
