@@ -55,7 +55,7 @@ def experiments(share: float) -> dict[str, Experiment]:
     dense = Effort(teacher=epochs(80), student=epochs(40), batch=256)
     thin = Effort(teacher=epochs(6), student=epochs(6), technique=epochs(2), batch=64, rate=2e-3)
     small = Effort(teacher=epochs(6), student=epochs(5), technique=epochs(4), rate=2e-3)
-    dates = (epochs(20), epochs(30))
+    dates = (epochs(8), epochs(10))
     return {
         "hinton": Experiment(asdict(dense), lambda folder, seed: hinton(folder, seed, dense)),
         "fitnets": Experiment(asdict(thin), lambda folder, seed: fitnets(folder, seed, thin)),

@@ -1,7 +1,7 @@
-"""Sequence-level distillation on a made-up translation: dates in words to dates in one of two notations, seeded.
+"""Sequence-level distillation on a made-up translation: dates in words to dates in one of four notations, seeded.
 
 Which notation a date gets in the training data is chance, so a small student that learns from the data has to spread
-its probability over both; the teacher's beams are of one kind.
+its probability over all four; the teacher's beams are of few kinds.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,9 @@ from tools.distillation_images import Result, kept
 
 _PADDING, _END, _START = 0, 1, 2
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz -/."
-_SOURCE_LENGTH, _LENGTH = 18, 11
+_SOURCE_LENGTH, _LENGTH = 18, 12
+_SHARES = (0.4, 0.3, 0.2, 0.1)
+"""Of the notations in the training data."""
 _MONTHS = [date(2000, month, 1).strftime("%B").lower() for month in range(1, 13)]
 
 
@@ -32,15 +34,13 @@ class Pairs:
 
 
 def splits(seed: int, training: int = 20_000, test: int = 10_000) -> tuple[Pairs, Pairs]:
-    """Dates to train on and others to test on, such as "7 march 1998" with "1998-03-07" or, in three of ten cases,
-    "07/03/1998".
-    """
+    """Dates to train on and others to test on, such as "7 march 1998" with one of its `notations` by chance."""
     generator = np.random.default_rng(seed)
     days = [(year, month, day) for year in range(1900, 2100) for month in range(1, 13) for day in range(1, 29)]
     chosen = generator.permutation(len(days))[: training + test]
-    second = (generator.random(len(chosen)) > 0.7).astype(int)
+    kinds = generator.choice(len(_SHARES), len(chosen), p=_SHARES)
     texts = []
-    for (year, month, day), kind in zip((days[number] for number in chosen), second, strict=True):
+    for (year, month, day), kind in zip((days[number] for number in chosen), kinds, strict=True):
         texts.append((f"{day} {_MONTHS[month - 1]} {year}", notations(year, month, day)[kind]))
     return _pairs(texts[:training]), _pairs(texts[training:])
 
@@ -51,30 +51,40 @@ def _pairs(texts: list[tuple[str, str]]) -> Pairs:
     return Pairs(sources, targets, texts)
 
 
-def notations(year: int, month: int, day: int) -> tuple[str, str]:
-    """Both ways in which a date may be written.
+def notations(year: int, month: int, day: int) -> tuple[str, ...]:
+    """The ways in which a date may be written.
 
     Example:
         >>> notations(1998, 3, 7)
-        ('1998-03-07', '07/03/1998')
+        ('1998-03-07', '07/03/1998', 'mar 7 1998', '7.3.98')
     """
-    return f"{year}-{month:02}-{day:02}", f"{day:02}/{month:02}/{year}"
+    name = _MONTHS[month - 1][:3]
+    return (
+        f"{year}-{month:02}-{day:02}",
+        f"{day:02}/{month:02}/{year}",
+        f"{name} {day} {year}",
+        f"{day}.{month}.{year % 100:02}",
+    )
 
 
 def seq2seq(units: int) -> keras.Model:
-    """A GRU reads the letters and a GRU writes them; logits."""
+    """A GRU reads the letters and a GRU that attends to them writes; logits."""
     words = len(_LETTERS) + 3
     source = keras.Input((_SOURCE_LENGTH,), dtype="int32", name="source")
     before = keras.Input((_LENGTH,), dtype="int32", name="before")
-    read = layers.GRU(units, name="reader")(layers.Embedding(words, 16, name="letters")(source))
-    written = layers.GRU(units, return_sequences=True, name="writer")(
-        layers.Embedding(words, 16, name="written")(before), initial_state=read
+    read, state = layers.GRU(units, return_sequences=True, return_state=True, name="reader")(
+        layers.Embedding(words, 16, name="letters")(source)
     )
-    return keras.Model([source, before], layers.Dense(words, name="next")(written), name=f"seq2seq{units}")
+    written = layers.GRU(units, return_sequences=True, name="writer")(
+        layers.Embedding(words, 16, name="written")(before), initial_state=state
+    )
+    attended = layers.Attention(name="attention")([written, read])
+    joined = layers.Dense(units, activation="tanh", name="joined")(layers.Concatenate()([written, attended]))
+    return keras.Model([source, before], layers.Dense(words, name="next")(joined), name=f"seq2seq{units}")
 
 
-def sequences(folder: Path, seed: int, epochs: tuple[int, int] = (20, 30)) -> list[Result]:
-    """A teacher of 128 units, and a student of 24 before and after sequence-level distillation, on 10,000 new dates.
+def sequences(folder: Path, seed: int, epochs: tuple[int, int] = (8, 10)) -> list[Result]:
+    """A teacher of 64 units, and a student of 16 before and after sequence-level distillation, on 10,000 new dates.
 
     Args:
         folder: Where models, what the teacher wrote, float32 files and cards go.
@@ -83,16 +93,16 @@ def sequences(folder: Path, seed: int, epochs: tuple[int, int] = (20, 30)) -> li
     """
     data, test = splits(seed)
     teacher = kept(
-        folder / f"dates-teacher-{seed}.keras", seed, lambda: _fit(seq2seq(128), data.targets, data, epochs[0])
+        folder / f"dates-teacher-{seed}.keras", seed, lambda: _fit(seq2seq(64), data.targets, data, epochs[0])
     )
     before = kept(
-        folder / f"dates-before-{seed}.keras", seed + 1, lambda: _fit(seq2seq(24), data.targets, data, epochs[1])
+        folder / f"dates-before-{seed}.keras", seed + 1, lambda: _fit(seq2seq(16), data.targets, data, epochs[1])
     )
     path = folder / f"dates-{seed}.npz"
     if not path.exists():
         tfc.generate_targets(teacher, data.sources, path, start=_START, end=_END, length=_LENGTH, batch_size=500)
     written = tfc.SequenceTargets.load(path).targets
-    after = kept(folder / f"dates-after-{seed}.keras", seed + 1, lambda: _fit(seq2seq(24), written, data, epochs[1]))
+    after = kept(folder / f"dates-after-{seed}.keras", seed + 1, lambda: _fit(seq2seq(16), written, data, epochs[1]))
     return [
         *_results("teacher", teacher, test, folder / f"dates-teacher-{seed}.tflite", beams=(5,)),
         *_results("student before", before, test, folder / f"dates-before-{seed}.tflite", beams=(1, 5)),
@@ -105,7 +115,7 @@ def _results(name: str, model: keras.Model, test: Pairs, path: Path, beams: tupl
     errors = {("greedy" if number == 1 else f"beam {number}"): _errors(model, test, number) for number in beams}
     card = tfc.convert(model, path, mode="float32", force=True)
     said = ", ".join(f"{count} ({search})" for search, count in errors.items())
-    note = f"Dates of {len(test.texts):,} that the Keras model answers in neither notation: {said}"
+    note = f"Dates of {len(test.texts):,} that the Keras model answers in no notation: {said}"
     accuracy = 1 - next(iter(errors.values())) / len(test.texts)
     written = replace(card, accuracy=accuracy, notes=[*card.notes, note]).save_beside(path)
     return [Result(f"{name}, {search}", count, written.name) for search, count in errors.items()]
@@ -122,7 +132,7 @@ def _fit(model: keras.Model, targets: np.ndarray, data: Pairs, epochs: int) -> k
 
 
 def _errors(model: keras.Model, test: Pairs, beams: int) -> int:
-    """How many answers are the date in neither notation."""
+    """How many answers are the date in none of its notations."""
     decoder = tfc.Decoder.of(model, _LENGTH)
     search = tf.function(
         lambda sources: tfc.beam_search(
