@@ -173,7 +173,10 @@ class Distilled(keras.Model):
                 f"There are no labels, and the loss that the student is compiled with has the share "
                 f"1 - alpha = {1 - self.alpha:g}. Fit with labels, or learn from the teacher alone: alpha=1."
             )
-        hard = super().compute_loss(x, y, y_pred, sample_weight, training) - additional if has_hard else 0.0
+        if has_hard:
+            hard = super().compute_loss(x, y, y_pred, sample_weight, training) - additional
+        else:
+            hard = _nothing(y_pred)
         step = 0.0 if self._steps is None else keras.ops.cast(self._steps, "float32")
         if self._plan.first_steps:
             hard = keras.ops.where(step < self._plan.first_steps, 0.0, hard)  # hints train alone
@@ -278,6 +281,12 @@ def _titles(terms: Sequence[Term]) -> list[str]:
         f"{title}_{place}" if titles.count(title) > 1 else title for title, place in zip(titles, places, strict=True)
     ]
     return [f"{title}_{number}" if long.count(title) > 1 else title for number, title in enumerate(long)]
+
+
+def _nothing(outputs: Any) -> Any:
+    """0, with a gradient of 0 for all that the outputs depend on, as Keras warns of variables that have none."""
+    floats = [keras.ops.cast(output, keras.config.floatx()) for output in keras.tree.flatten(outputs)]
+    return 0.0 * sum(keras.ops.mean(output) for output in floats)
 
 
 def _flat(value: Any, names: Sequence[str], *, one_for_all: bool = True) -> list[Any]:
