@@ -14,7 +14,7 @@ import click
 
 from tfcompress.files import write_text
 from tfcompress.table import aligned, cell
-from tools.distillation_images import Effort, Result, apprentice, fitnets, hinton
+from tools.distillation_images import Effort, Result, apprentice, fitnets, fitnets_longer, hinton
 from tools.distillation_sequences import sequences
 from tools.distillation_speed import speed
 from tools.results import with_table
@@ -33,6 +33,7 @@ _ASKED: dict[str, dict[str, tuple[str, float | None]]] = {
         "student, soft targets": ("between the two", 65),
         "student, hints, then soft targets": ("at most 65", 51),
     },
+    "fitnets_longer": {},
     "apprentice": {"4 bits with the teacher": ("at most as alone", None)},
     "sequences": {"student after, greedy": ("at most as before with beams", None)},
 }
@@ -53,12 +54,13 @@ def experiments(share: float) -> dict[str, Experiment]:
         return max(1, round(full * share))
 
     dense = Effort(teacher=epochs(80), student=epochs(40), batch=256)
-    thin = Effort(teacher=epochs(6), student=epochs(6), technique=epochs(2), batch=64, rate=2e-3)
+    thin = Effort(teacher=epochs(12), student=epochs(10), technique=epochs(2), batch=64, rate=2e-3)
     small = Effort(teacher=epochs(6), student=epochs(5), technique=epochs(4), rate=2e-3)
     dates = (epochs(8), epochs(10))
     return {
         "hinton": Experiment(asdict(dense), lambda folder, seed: hinton(folder, seed, dense)),
         "fitnets": Experiment(asdict(thin), lambda folder, seed: fitnets(folder, seed, thin)),
+        "fitnets_longer": Experiment(asdict(thin), lambda folder, seed: fitnets_longer(folder, seed, thin)),
         "apprentice": Experiment(asdict(small), lambda folder, seed: apprentice(folder, seed, small)),
         "sequences": Experiment({"epochs": list(dates)}, lambda folder, seed: sequences(folder, seed, dates)),
     }

@@ -113,38 +113,61 @@ def fitnets(folder: Path, seed: int, effort: Effort) -> list[Result]:
     """FitNets' student of six thin maxout convolutions: alone, with soft targets, and with hints first.
 
     The teacher has the paper's three layers of 48, 48 and 24 maps with kernels of 3 instead of 8, 8 and 5: a twelfth of
-    the work, and 65,482 parameters instead of 361,000. The student has the paper's widths and 21,426 parameters instead
-    of 30,000. Adam stands for SGD. As in the paper the hints are a stage before the same training with soft targets.
+    the work, and 65,482 parameters instead of 361,000; it sees jittered images. The student has the paper's widths and
+    21,426 parameters instead of 30,000. Adam stands for SGD. As in the paper the hints are a stage before the same
+    training with soft targets, whose weight falls from 4 to 1; here the square of the temperature stands beside it.
     All seeds' students have the same teacher.
     """
     images = load(MNIST)
-    thick, thin = (48, 48, 24), (16, 16, 16, 16, 12, 12)
-    teacher = kept(
-        folder / "fitnets-teacher.keras",
-        0,
-        lambda: _fit(maxout(thick, dropout=0.5), images, replace(effort, student=effort.teacher), jitter=0),
-    )
+    teacher = _fitnets_teacher(folder, images, effort)
     said = _logits(teacher, images, folder / "fitnets.logits")
 
-    def taught(model: keras.Model) -> keras.Model:
-        soft = tfc.SoftTargets(temperature=3.0, weight=tfc.Linear(4.0, 1.0, effort.student * effort.steps(images)))
-        kd = tfc.Distillation(said, [soft], alpha=0.5)
-        return kd.strip(_fit(kd.wrap(model), images, effort))
-
-    def hinted(model: keras.Model) -> keras.Model:
+    def hinted() -> keras.Model:
         hints = tfc.Distillation(teacher, [tfc.Hints(layers={"maxout4": "maxout2"})], alpha=1.0)
-        return hints.strip(_fit(hints.wrap(model), images, replace(effort, student=effort.technique)))
+        return hints.strip(_fit(hints.wrap(_thin()), images, replace(effort, student=effort.technique)))
 
     made = {
-        "student alone": lambda: _fit(maxout(thin), images, effort),
-        "student, soft targets": lambda: taught(maxout(thin)),
-        "student, hints, then soft targets": lambda: taught(hinted(maxout(thin))),
+        "student alone": lambda: _fit(_thin(), images, effort),
+        "student, soft targets": lambda: _softly(_thin(), said, images, effort),
+        "student, hints, then soft targets": lambda: _softly(hinted(), said, images, effort),
     }
     results = [result("teacher", teacher, images, folder / "fitnets")]
-    for number, (name, make) in enumerate(made.items()):
-        model = kept(folder / f"fitnets-student{number}-{seed}.keras", seed + 1, make)
-        results.append(result(name, model, images, folder / f"fitnets-{seed}"))
-    return results
+    return results + [_fitnets_student(name, make, folder, seed, images) for name, make in made.items()]
+
+
+def fitnets_longer(folder: Path, seed: int, effort: Effort) -> list[Result]:
+    """FitNets' student with soft targets alone, for as many epochs as hints and soft targets take together.
+
+    It has the teacher of `fitnets`, which is kept in the folder of that name beside this one.
+    """
+    images, longer = load(MNIST), replace(effort, student=effort.technique + effort.student)
+    beside = folder.with_name("fitnets")
+    said = _logits(_fitnets_teacher(beside, images, effort), images, beside / "fitnets.logits")
+    name = "student, soft targets for as long"
+    return [_fitnets_student(name, lambda: _softly(_thin(), said, images, longer), folder, seed, images)]
+
+
+def _fitnets_teacher(folder: Path, images: LabelledImages, effort: Effort) -> keras.Model:
+    effort = replace(effort, student=effort.teacher)
+    path = folder / "fitnets-teacher.keras"
+    return kept(path, 0, lambda: _fit(maxout((48, 48, 24), dropout=0.5), images, effort, jitter=0))
+
+
+def _fitnets_student(
+    name: str, make: Callable[[], keras.Model], folder: Path, seed: int, images: LabelledImages
+) -> Result:
+    model = kept(folder / f"fitnets-{slug(name)}-{seed}.keras", seed + 1, make)
+    return result(name, model, images, folder / f"fitnets-{seed}")
+
+
+def _thin() -> keras.Model:
+    return maxout((16, 16, 16, 16, 12, 12))
+
+
+def _softly(model: keras.Model, said: Path, images: LabelledImages, effort: Effort) -> keras.Model:
+    soft = tfc.SoftTargets(temperature=3.0, weight=tfc.Linear(4.0, 1.0, effort.student * effort.steps(images)))
+    kd = tfc.Distillation(said, [soft], alpha=0.5)
+    return kd.strip(_fit(kd.wrap(model), images, effort))
 
 
 def _logits(teacher: keras.Model, images: LabelledImages, path: Path) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from tools import distillation_images, distillation_sequences
 from tools.bench_distillation import Experiment, lines_of, measured
 from tools.datasets import LabelledImages
-from tools.distillation_images import Effort, Jittered, Result, apprentice, fitnets, hinton
+from tools.distillation_images import Effort, Jittered, Result, apprentice, fitnets, fitnets_longer, hinton
 from tools.distillation_sequences import sequences, splits
 
 
@@ -20,7 +20,9 @@ def _images(count: int = 256) -> LabelledImages:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("experiment", "networks"), [(hinton, 3), (fitnets, 4), (apprentice, 4)], ids=["hinton", "fitnets", "apprentice"]
+    ("experiment", "networks"),
+    [(hinton, 3), (fitnets, 4), (fitnets_longer, 1), (apprentice, 4)],
+    ids=["hinton", "fitnets", "fitnets_longer", "apprentice"],
 )
 def test_an_experiment_writes_a_card_for_each_network_and_goes_on(
     experiment: Callable[[Path, int, Effort], list[Result]],
@@ -29,12 +31,14 @@ def test_an_experiment_writes_a_card_for_each_network_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(distillation_images, "load", lambda dataset: _images())
-    results = experiment(tmp_path, 0, Effort(1, 2, 1))
+    folder = tmp_path / "fitnets"
+    folder.mkdir()
+    results = experiment(folder, 0, Effort(1, 2, 1))
     assert len(results) == networks
-    assert len(list(tmp_path.glob("*.card.json"))) == networks
-    made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.keras")}
-    again = experiment(tmp_path, 0, Effort(1, 2, 1))
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.keras")} == made
+    assert len(list(folder.glob("*.card.json"))) == networks
+    made = {path: path.stat().st_mtime_ns for path in folder.glob("*.keras")}
+    again = experiment(folder, 0, Effort(1, 2, 1))
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*.keras")} == made
     assert [one.errors for one in again[:-2]] == [one.errors for one in results[:-2]]
 
 
