@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-# In a thread, as TensorFlow computes: 40 MiB in blocks of some, five times freed and asked for again.
+# In a thread, as TensorFlow computes: 40 MiB in blocks of some, twenty times freed and asked for again.
 _FAULTS = """
 import resource, sys, threading
 import numpy as np
@@ -16,7 +16,7 @@ if "keep" in sys.argv:
     keep_freed_memory()
 
 def work():
-    for _ in range(5):
+    for _ in range(20):
         arrays = [np.ones(size << 20, "uint8") for _ in range(40 // size)]
         del arrays
 
