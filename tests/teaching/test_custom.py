@@ -117,15 +117,42 @@ def test_a_loss_object_survives_a_file_and_a_loss_function_a_recipe(tmp_path: Pa
     assert tfc.Recipe.from_toml(text).steps == (step,)
 
 
-def test_soft_targets_of_keras_on_probabilities_are_doubted() -> None:
-    def classifier(activation: str | None) -> keras.Model:
-        layers = [keras.layers.Dense(4, activation="relu"), keras.layers.Dense(2, activation=activation, name="head")]
-        return keras.Sequential([keras.Input((3,)), *layers])
+def _classifier(activation: str | None) -> keras.Model:
+    layers = [keras.layers.Dense(4, activation="relu"), keras.layers.Dense(2, activation=activation, name="head")]
+    return keras.Sequential([keras.Input((3,)), *layers])
 
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "kl_divergence",
+        keras.losses.BinaryCrossentropy(),
+        functools.partial(keras.losses.categorical_crossentropy, label_smoothing=0.1),
+    ],
+    ids=["name", "object", "partial"],
+)
+def test_losses_for_probabilities_are_doubted_on_logits(loss: object) -> None:
+    with pytest.warns(
+        TfCompressWarning, match="'head': the loss of Custom takes probabilities, and the output gives l"
+    ):
+        tfc.Distillation(_classifier(None), [tfc.Custom(loss)]).wrap(_classifier(None))
+    tfc.Distillation(_classifier("softmax"), [tfc.Custom(loss)]).wrap(_classifier("softmax"))
+
+
+def test_losses_that_are_told_of_logits_are_not_doubted() -> None:
+    for loss in (
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        functools.partial(keras.losses.categorical_crossentropy, from_logits=True),
+        "mse",
+    ):
+        tfc.Distillation(_classifier(None), [tfc.Custom(loss)]).wrap(_classifier(None))
+
+
+def test_soft_targets_of_keras_on_probabilities_are_doubted() -> None:
     loss = keras.distillation.LogitsDistillation(temperature=3, loss=keras.losses.KLDivergence())
     with pytest.warns(TfCompressWarning, match="'head': LogitsDistillation takes logits, and the output gives softmax"):
-        tfc.Distillation(classifier("softmax"), [loss]).wrap(classifier("softmax"))
-    tfc.Distillation(classifier(None), [loss]).wrap(classifier(None))
+        tfc.Distillation(_classifier("softmax"), [loss]).wrap(_classifier("softmax"))
+    tfc.Distillation(_classifier(None), [loss]).wrap(_classifier(None))
 
 
 def test_soft_targets_of_keras_need_a_loss_object() -> None:

@@ -53,6 +53,8 @@ def test_attention_maps_worked_by_hand() -> None:
 def test_attention_needs_maps_of_one_size() -> None:
     assert "differs" in str(tfc.AttentionTransfer().misfit((None, 4, 4, 2), (None, 4, 5, 2)))
     assert "no attention map" in str(tfc.AttentionTransfer().misfit((None, 4), (None, 4)))
+    assert "one position" in str(tfc.AttentionTransfer().misfit((None, 1, 1, 2), (None, 1, 1, 2)))
+    assert tfc.AttentionTransfer().misfit((None, 4, 4, 2), (None, None, None, 2)) is None
 
 
 def _huber(difference: float) -> float:

@@ -100,3 +100,51 @@ def test_names_that_do_not_fit_are_refused(objective: object, text: str) -> None
 def test_models_without_a_common_size_are_told_both_sizes() -> None:
     with pytest.raises(tfc.TfCompressError, match=r"no layers to pair: .*\(16, 16\).*\(5, 5\).*Name them"):
         pair_up(tfc.AttentionTransfer(), STUDENT[:1], [Feature("t", (None, 5, 5, 3))])
+
+
+def _gated(channels: int, size: int | None = 8) -> keras.Model:
+    inputs = keras.Input((size, size, 3))
+    tensor = keras.layers.Conv2D(channels, 3, padding="same", name="conv")(inputs)
+    gate = keras.layers.GlobalAveragePooling2D(keepdims=True)(tensor)
+    gate = keras.layers.Conv2D(channels, 1, activation="sigmoid", name="gate")(gate)
+    tensor = keras.layers.Multiply(name="gated")([tensor, gate])
+    tensor = keras.layers.Conv2D(channels, 3, strides=2, padding="same", name="next")(tensor)
+    return keras.Model(inputs, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D(name="pool")(tensor)))
+
+
+def test_gates_of_one_position_are_not_paired_beside_larger_maps() -> None:
+    student, teacher = features_of(_gated(4)), features_of(_gated(8))
+    for objective in (tfc.AttentionTransfer(), tfc.SimilarityPreserving(), tfc.Hints()):
+        assert "gate" not in {one.name for pair in pair_up(objective, student, teacher) for one in pair}
+    assert [(ours.name, theirs.name) for ours, theirs in pair_up(tfc.AttentionTransfer(), student, teacher)] == [
+        ("gated", "gated"),
+        ("next", "next"),
+    ]
+    single = [Feature("s", (None, 1, 1, 4))], [Feature("t", (None, 1, 1, 4))]
+    assert len(pair_up(tfc.Hints(), *single)) == 1
+
+
+def test_sizes_that_a_model_leaves_open_are_told() -> None:
+    student, teacher = features_of(_gated(4)), features_of(_gated(8, None))
+    with pytest.raises(tfc.TfCompressError, match=r"no layers to pair: .* The teacher's sizes are open: build it"):
+        pair_up(tfc.AttentionTransfer(), student, teacher)
+    with pytest.raises(tfc.TfCompressError, match=r"only one of the sizes .* The student's sizes are open: build it"):
+        pair_up(tfc.Hints(layers={"next": "next"}), teacher, student)
+    assert pair_up(tfc.AttentionTransfer(layers={"next": "next"}), student, teacher)
+
+
+def _named_twice(units: int) -> keras.Model:
+    body = [keras.Input((6,)), keras.layers.Dense(units, name="fc"), keras.layers.Dense(units, name="out")]
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, keras.layers.Dense(3, name="out")(keras.Sequential(body, name="body")(inputs)))
+
+
+def test_a_name_inside_and_outside_of_a_nested_model_is_not_taken() -> None:
+    student, teacher = features_of(_named_twice(4)), features_of(_named_twice(8))
+    assert [(ours.name, theirs.name) for ours, theirs in pair_up(tfc.RelationalDistance(), student, teacher)] == [
+        ("fc", "fc")
+    ]
+    with pytest.raises(tfc.TfCompressError, match="the student has several layers named 'out'"):
+        pair_up(tfc.Hints(layers={"out": "fc"}), student, teacher)
+    with pytest.raises(tfc.TfCompressError, match="the teacher has several layers named 'out'"):
+        pair_up(tfc.Hints(layers={"fc": "out"}), student, teacher)

@@ -284,7 +284,14 @@ def _dense(units: int, activation: str | None = "softmax", inputs: int = 6) -> k
         (lambda: tfc.Distillation(during=tfc.Distillation()), "cannot take Distillation as `during`"),
         (lambda: tfc.Distillation(outputs="probabilities"), "outputs is 'probabilities'"),
         (lambda: tfc.Distillation(_dense(4)).wrap(_dense(3)), r"gives shape \(4,\) and the student 'it' \(3,\)"),
-        (lambda: tfc.Distillation(_dense(3, None)).wrap(_dense(3)), "gives logits and the student softmax. End both"),
+        (
+            lambda: tfc.Distillation(_dense(3, None)).wrap(_dense(3)),
+            r"gives logits and the student softmax. End both alike, the teacher .*Softmax\(\)\(teacher.outputs\[0\]",
+        ),
+        (
+            lambda: tfc.Distillation(_dense(3)).wrap(_dense(3, None)),
+            r"softmax and the student logits. End both alike, the student .*\(student.outputs\[0\]\)\), and compile it",
+        ),
         (lambda: tfc.Distillation(_dense(3, inputs=5)).wrap(_dense(3)), r"takes inputs of shape \(5,\)"),
         (lambda: tfc.Distillation(_dense(1, None)).wrap(_dense(1, None)), "fits no output .*LogitRegression"),
         (lambda: tfc.Distillation("no.keras").wrap(_dense(3)), "no.keras does not exist"),

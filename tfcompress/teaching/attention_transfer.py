@@ -7,6 +7,7 @@ import keras
 
 from tfcompress.errors import RecipeError
 from tfcompress.teaching.objective import FeatureObjective, Linear, check_number
+from tfcompress.teaching.output_kinds import shapes_agree
 
 
 @keras.saving.register_keras_serializable("tfcompress")
@@ -57,7 +58,9 @@ class AttentionTransfer(FeatureObjective):
         """Maps of equal size are needed; the numbers of channels may differ."""
         if len(student) < 3 or len(teacher) < 3:
             return "features without an axis of space or time have no attention map"
-        if student[1:-1] != teacher[1:-1]:
+        if set(student[1:-1]) == {1}:
+            return "a map of one position is the same whatever it holds"
+        if not shapes_agree(student[1:-1], teacher[1:-1]):
             return f"the student's size {student[1:-1]} differs from the teacher's {teacher[1:-1]}"
         return None
 

@@ -74,7 +74,12 @@ class Custom(FeatureObjective):
         return _comparison(self.function)(student, teacher)
 
     def doubt(self, kind: Any) -> str | None:
-        """Keras' own `LogitsDistillation` takes whatever it is given for logits."""
+        """Keras' own `LogitsDistillation` takes whatever it is given for logits, and some losses for probabilities."""
+        if kind in (OutputKind.LOGITS, OutputKind.SIGMOID_LOGITS) and _takes_probabilities(self.function):
+            return (
+                "the loss of Custom takes probabilities, and the output gives logits, of which it takes those below 0 "
+                "for 0. Take tfc.SoftTargets, or tfc.LogitRegression."
+            )
         if kind is OutputKind.LOGITS or not isinstance(self.function, keras.distillation.LogitsDistillation):
             return None
         return (
@@ -150,6 +155,21 @@ def _is_loss_of_keras(function: Any) -> bool:
     # Not `keras.losses.get`, which does not know every function that stands in `keras.losses`.
     name = getattr(function, "__name__", None)
     return isinstance(name, str) and getattr(keras.losses, name, None) is function
+
+
+def _takes_probabilities(function: Any) -> bool:
+    """Whether it is a loss of Keras for probabilities, with no setting that says it is given logits."""
+    function = _named(function) if isinstance(function, str) else function
+    settings: dict[str, Any] = {}
+    while isinstance(function, partial):
+        settings, function = {**function.keywords, **settings}, function.func
+    if isinstance(function, keras.losses.Loss):
+        settings = function.get_config()
+    known = (
+        *(keras.losses.kl_divergence, keras.losses.categorical_crossentropy, keras.losses.binary_crossentropy),
+        *(keras.losses.KLDivergence, keras.losses.CategoricalCrossentropy, keras.losses.BinaryCrossentropy),
+    )
+    return (function in known or type(function) in known) and not settings.get("from_logits", False)
 
 
 def _check_logits(loss: keras.distillation.DistillationLoss) -> None:

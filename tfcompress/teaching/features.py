@@ -1,5 +1,6 @@
 """What chosen layers give while a model runs: one pass for outputs and features, nested models entered."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -31,11 +32,13 @@ class Feature:
         shape: The output's shape, the batch in front.
         telling: Whether automatic pairing takes it: layers that only pad, crop, drop or add noise, and those behind no
             weight that was learned, are compared only by name.
+        unique: Whether no other layer, inside a nested model or around it, has its name. One that has is not compared.
     """
 
     name: str
     shape: tuple[int | None, ...]
     telling: bool = True
+    unique: bool = True
 
     @property
     def size(self) -> tuple[int | None, ...]:
@@ -61,15 +64,22 @@ def features_of(model: keras.Model) -> list[Feature]:
     calls, outputs = trace(graph, graph.inputs)
     makers = {id(tensor): call for call in calls for tensor in call.outputs}
     ends = {id(call) for call in calls if _puts_out(call, {id(output) for output in outputs}, calls)}
-    learned = _learned(calls)
+    learned, names = _learned(calls), _names(graph)
     found: dict[str, Feature] = {}
     for call in makers.values():
         tensor = call.outputs[0]
         named = isinstance(call.operation, keras.Layer) and len(call.outputs) == 1 and len(tensor.shape) >= 2
         if named and id(call) not in ends and keras.backend.is_float_dtype(tensor.dtype):
+            name = call.operation.name
             telling = id(tensor) in learned and not isinstance(call.operation, _ADD_NOTHING)
-            found[call.operation.name] = Feature(call.operation.name, tuple(tensor.shape), telling)
+            found[name] = Feature(name, tuple(tensor.shape), telling, unique=names[name] == 1)
     return list(found.values())
+
+
+def _names(graph: keras.Model) -> Counter[str]:
+    """How many operations have a name, inside nested models too."""
+    models = [graph, *(graph_of(nested) for nested in _nested_models(graph))]
+    return Counter({id(one): one.name for model in models for one in model.operations}.values())
 
 
 def _learned(calls: list[LayerCall]) -> set[int]:

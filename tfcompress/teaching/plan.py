@@ -227,13 +227,24 @@ def _check_shapes(outputs: Sequence[_Output], student: keras.Model, teacher: Tea
 
 def _check_kinds(outputs: Sequence[_Output], teacher: Teacher) -> None:
     for output in outputs:
-        if teacher.kinds and teacher.kinds[output.index] is not output.kind:
+        if teacher.kinds and (its := teacher.kinds[output.index]) is not output.kind:
             raise ModelError(
-                f"Output {output.name!r}: the teacher {teacher.name} gives {teacher.kinds[output.index].value} and the "
-                f"student {output.kind.value}. End both alike, for instance keras.Model(teacher.input, "
-                "keras.layers.Softmax()(teacher.output)); where an activation was not recognised, say what both give: "
-                'outputs="logits", "softmax", "sigmoid" or "sigmoid_logits".'
+                f"Output {output.name!r}: the teacher {teacher.name} gives {its.value} and the student "
+                f"{output.kind.value}. End both alike{_activation(output, its)}; where an activation was not "
+                'recognised, say what both give: outputs="logits", "softmax", "sigmoid" or "sigmoid_logits".'
             )
+
+
+def _activation(output: _Output, its: OutputKind) -> str:
+    """The line that gives the side without an activation the one of the other."""
+    layers = {OutputKind.SOFTMAX: "Softmax()", OutputKind.SIGMOID: 'Activation("sigmoid")'}
+    kinds = {"teacher": its, "student": output.kind}
+    for who, other in (("teacher", "student"), ("student", "teacher")):
+        if kinds[who] not in layers and kinds[other] in layers:
+            ends = f"keras.layers.{layers[kinds[other]]}({who}.outputs[{output.index}])"
+            then = ", and compile it with a loss for probabilities (from_logits=False)" if who == "student" else ""
+            return f", the {who} with the {kinds[other].value} it lacks: keras.Model({who}.inputs, {ends}){then}"
+    return ""
 
 
 def _weight(objective: Objective) -> str:
