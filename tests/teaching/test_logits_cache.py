@@ -81,6 +81,56 @@ def test_batches_of_a_dataset_with_targets_give_the_same(tmp_path: Path) -> None
     assert one.fingerprint == other.fingerprint
 
 
+class _Lists(keras.utils.PyDataset):
+    """Batches of [inputs, targets], which Keras takes as it does tuples."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> list[np.ndarray]:
+        return [_samples()[index * 5 : index * 5 + 5], np.zeros(5)]
+
+
+def test_batches_may_be_lists_of_inputs_and_targets(tmp_path: Path) -> None:
+    cache = tfc.cache_logits(_teacher(), _Lists(), tmp_path / "t.logits")
+    np.testing.assert_allclose(cache.look_up([_samples()])[0], _teacher()(_samples()), rtol=1e-6)
+    learning = tfc.Distillation(cache, alpha=1.0).wrap(_teacher())
+    learning.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
+    learning.fit(_Lists(), verbose=0)
+
+
+def test_batches_have_as_many_inputs_as_the_teacher(tmp_path: Path) -> None:
+    one, other = keras.Input((6,), name="one"), keras.Input((6,), name="other")
+    teacher = keras.Model([one, other], keras.layers.Dense(2)(keras.layers.Subtract()([one, other])), name="pair")
+    samples, path = _samples(), tmp_path / "t.logits"
+    text = r"A batch has 1 inputs, and the teacher pair takes 2: one, other\. .* into a tuple or dict"
+    with pytest.raises(tfc.TfCompressError, match=text):
+        tfc.cache_logits(teacher, tf.data.Dataset.from_tensor_slices((samples, samples)).batch(4), path)
+    with pytest.raises(tfc.TfCompressError, match=r"A batch has 2 inputs, and the teacher teacher takes 1"):
+        tfc.cache_logits(_teacher(), iter([((samples, samples), np.zeros(10))]), path)
+    tables = {"one": samples, "other": samples, "unread": np.zeros(10)}
+    for inputs in ((samples, samples), tables):
+        data = tf.data.Dataset.from_tensor_slices((inputs, np.zeros(10))).batch(4)
+        assert tfc.cache_logits(teacher, data, path, force=True).samples == 10
+
+
+def test_a_dataset_that_is_not_batched_is_told(tmp_path: Path) -> None:
+    cache = tfc.cache_logits(_teacher(), _samples(), tmp_path / "cache.logits")
+    single = tf.data.Dataset.from_tensor_slices((_samples(), np.zeros(10)))
+    for teacher in (_teacher(), _Subclassed(), [_teacher(), _teacher()], cache, [_teacher(), cache]):
+        with pytest.raises(tfc.TfCompressError, match=r"the dataset is not batched: use \.batch\(256\)"):
+            tfc.cache_logits(teacher, single, tmp_path / "t.logits")
+
+
+def test_what_keras_says_of_samples_that_do_not_fit_is_told(tmp_path: Path) -> None:
+    for teacher in (_teacher(), _Subclassed()):
+        with pytest.raises(tfc.TfCompressError) as caught:
+            tfc.cache_logits(teacher, np.ones((2, 5), "float32"), tmp_path / "t.logits")
+        text = str(caught.value)
+        assert f"The teacher {teacher.name} does not take these samples: Input 0" in text
+        assert text.endswith("expected axis -1 of input shape to have value 6, but received input with shape (2, 5).")
+
+
 def test_a_sample_that_comes_twice_is_kept_once(tmp_path: Path) -> None:
     samples = np.concatenate([_samples(3), _samples(3)])
     cache = tfc.cache_logits(_teacher(), samples, tmp_path / "t.logits")
@@ -157,6 +207,40 @@ def test_a_shorter_padding_of_the_same_words_is_another_sample(tmp_path: Path) -
     cache = tfc.cache_logits(keras.Sequential(layers), words, tmp_path / "t.logits")
     with pytest.raises(tfc.TfCompressError, match=r"6 of the 6 samples .* padded to various lengths"):
         cache.look_up([words[:, :4]])
+
+
+def test_another_type_or_shape_than_was_cached_is_told(tmp_path: Path) -> None:
+    whole, path = np.arange(24, dtype="uint8").reshape(4, 6), tmp_path / "t.logits"
+    cache = tfc.cache_logits(_teacher(), whole, path)
+    assert cache.forms == ("whole numbers (6,)",)
+    assert len(cache.look_up([whole.astype("int64")])[0]) == 4
+    for asked, form in ((whole.astype("float32"), r"floats \(6,\)"), (whole[:, :5], r"whole numbers \(5,\)")):
+        with pytest.raises(
+            tfc.TfCompressError, match=rf"4 of the 4 .*: cached as whole numbers \(6,\), asked as {form}\. "
+        ):
+            cache.look_up([asked])
+    for asked in (whole + 1, np.concatenate([whole, whole + 1])):
+        with pytest.raises(tfc.TfCompressError, match="augmented"):
+            cache.look_up([asked])
+    with h5py.File(path, "a") as file:  # as files were before they had this
+        del file.attrs["input_forms"]
+    with pytest.raises(tfc.TfCompressError, match=r"4 of the 4 .* augmented"):
+        LogitsCache.load(path).look_up([whole.astype("float32")])
+
+
+def test_shapes_and_types_that_vary_are_no_reason(tmp_path: Path) -> None:
+    teacher = keras.Sequential([keras.Input((None,)), keras.layers.Embedding(9, 3), keras.layers.GRU(3)])
+    words = np.random.default_rng(0).integers(1, 9, (6, 8))
+    cache = tfc.cache_logits(teacher, iter([words, words[:, :5]]), tmp_path / "lengths.logits")
+    assert cache.forms == ("whole numbers",)
+    with pytest.raises(tfc.TfCompressError, match="augmented"):
+        cache.look_up([words[:, :4]])
+    with pytest.raises(tfc.TfCompressError, match=r"cached as whole numbers, asked as floats \(8,\)"):
+        cache.look_up([words.astype("float32")])
+    cache = tfc.cache_logits(teacher, iter([words, words.astype("float32")]), tmp_path / "types.logits")
+    assert cache.forms == ("floats or whole numbers",)
+    with pytest.raises(tfc.TfCompressError, match="augmented"):
+        cache.look_up([words + 1.0])
 
 
 def test_texts_are_samples_too(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """How a teacher's outputs are written down, so that it runs once over the data and no more."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -87,14 +88,23 @@ def cache_logits(
 
 def _batches(live: Teacher, data: Any, batch_size: int) -> Iterator[Any]:
     """Batches of inputs, of arrays or of what is batched already; targets beside them are left out."""
+    names = live.input_names
     arrays = keras.tree.flatten(data) if isinstance(data, (dict, list, tuple, np.ndarray, tf.Tensor)) else []
     if not arrays:
         if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise DataError("The dataset has no end, and a cache has each sample once. Leave out `.repeat()`.")
         for batch in data:
-            yield _tensors(batch[0] if isinstance(batch, tuple) else batch)
+            # Keras takes the first of a list as the inputs too: a `PyDataset` may give [inputs, targets].
+            inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+            count = len(in_order(inputs, names))
+            if names and count != len(names):
+                raise DataError(
+                    f"A batch has {count} inputs, and the teacher {live.name} takes {len(names)}: {', '.join(names)}. "
+                    "A batch is its inputs or (inputs, targets, ...): put several inputs into a tuple or dict of their "
+                    "own."
+                )
+            yield _tensors(inputs)
         return
-    names = live.input_names
     if names and len(arrays) != len(names) and not isinstance(data, dict):
         raise DataError(
             f"There are {len(arrays)} arrays, and the teacher {live.name} takes {len(names)}: {', '.join(names)}. Give "
@@ -119,7 +129,7 @@ def _kinds(live: Teacher, said: Said, batch: Any) -> list[OutputKind]:
             raise RecipeError(f"cache_logits: outputs: the teacher {live.name} has no output named {name!r}. {known}")
     if live.kinds:
         return [one or other for one, other in zip(said_kinds(live.names, said), live.kinds, strict=True)]
-    with _refusing(live):
+    with _refusing(live, batch):
         examples = live.examples(batch)
     for name, outputs in examples:
         for output in outputs:
@@ -138,20 +148,41 @@ def _kinds(live: Teacher, said: Said, batch: Any) -> list[OutputKind]:
 
 
 @contextmanager
-def _refusing(live: Teacher) -> Iterator[None]:
+def _refusing(live: Teacher, batch: Any) -> Iterator[None]:
     """Makes an error of ours of what TensorFlow says when a teacher does not take a batch."""
     try:
         yield
     except (ValueError, tf.errors.OpError) as error:
-        unfit = DataError(f"The teacher {live.name} does not take these samples: {first_line(error)}.")
-        raise live.refusal or unfit from error
+        refusal = live.refusal or DataError(f"The teacher {live.name} does not take these samples: {_reason(error)}.")
+        if _is_one_sample(live, batch):
+            refusal = DataError(
+                f"The teacher {live.name} does not take these samples, as the dataset is not batched: use .batch(256). "
+                "An array of a single sample needs a first axis of 1: array[None]."
+            )
+        raise refusal from error
+
+
+def _is_one_sample(live: Teacher, batch: Any) -> bool:
+    """Whether a teacher takes what it refused once an axis of 1 is put in front, whatever shapes it has."""
+    try:
+        live(keras.tree.map_structure(lambda tensor: tensor[None], batch))
+    except (DataError, ValueError, tf.errors.OpError):
+        return False
+    return True
+
+
+def _reason(error: Exception) -> str:
+    """Why Keras refused: it says first in which call, and then, in bold type, what is wrong."""
+    plain = re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()
+    told = [line for line in plain if not line.startswith("Exception encountered when calling")]
+    return first_line(ValueError("\n".join(told))).removesuffix(".")
 
 
 def _answered(live: Teacher, batches: Iterator[Any], names: Sequence[str], progress: Task) -> Iterator[Answered]:
     """Each batch, flat and in the order of its inputs' names, with the teacher's outputs for it."""
     answer = tf.function(lambda inputs: live(inputs).outputs, autograph=False)
     for batch in batches:
-        with _refusing(live):
+        with _refusing(live, batch):
             outputs = answer(batch)
         progress.advance(len(outputs[0]))
         yield [tensor.numpy() for tensor in in_order(batch, names)], [output.numpy() for output in outputs]

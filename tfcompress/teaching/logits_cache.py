@@ -56,6 +56,8 @@ class LogitsCache:
         outputs: For each output the array of all samples, read from disk where it is touched.
         fingerprint: 16 hexadecimal digits that name the data set, in whichever order.
         keys: The keys, ascending; `rows` says where in `outputs` each one is.
+        forms: For each input the kind of its values and the shape of one sample, such as "whole numbers (6,)"; the kind
+            alone where shapes vary; none of a file from before files had them.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class LogitsCache:
     fingerprint: str
     keys: np.ndarray
     rows: np.ndarray
+    forms: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -84,11 +87,19 @@ class LogitsCache:
         places = np.minimum(np.searchsorted(self.keys, wanted), self.samples - 1)
         unknown = int((self.keys[places] != wanted).sum())
         if unknown:
+            whose = f"{unknown} of the {len(wanted)} samples of a batch are not in {self.path}, which has the outputs "
+            asked = _forms(inputs)
+            if unknown == len(wanted) and self.forms and not _fit(asked, self.forms):
+                raise DataError(
+                    f"{whose}for {self.samples:,} samples{self._order}: cached as {', '.join(self.forms)}, asked as "
+                    f"{', '.join(asked)}. Give them in the type and shape in which they were cached, or cache them "
+                    "again as they are now (tfc.cache_logits); where they are padded to various lengths, give the "
+                    "teacher itself."
+                )
             raise DataError(
-                f"{unknown} of the {len(wanted)} samples of a batch are not in {self.path}, which has the outputs for "
-                f"{self.samples:,} other samples (fingerprint {self.fingerprint}){self._order}. Cache them again for "
-                "these data (tfc.cache_logits); where samples are augmented, or padded to various lengths, give the "
-                "teacher itself."
+                f"{whose}for {self.samples:,} other samples (fingerprint {self.fingerprint}){self._order}. Cache them "
+                "again for these data (tfc.cache_logits); where samples are augmented, or padded to various lengths, "
+                "give the teacher itself."
             )
         return [np.asarray(output[self.rows[places]]) for output in self.outputs]
 
@@ -116,6 +127,7 @@ class LogitsCache:
                     str(file.attrs[name]) for name in ("fingerprint", "teacher", "weights")
                 )
                 names = [tuple(str(name) for name in file.attrs[f"{side}_names"]) for side in ("output", "input")]
+                forms = tuple(str(form) for form in file.attrs.get("input_forms", ()))
         except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise FormatError(
                 f"{path} is not a whole file of cached logits ({first_line(error)}). Make it again with "
@@ -123,7 +135,7 @@ class LogitsCache:
             ) from error
         if not len(keys) or len(rows) != len(keys) or any(rows.max() >= len(output) for output in outputs):
             raise FormatError(f"{path} is damaged: its keys and outputs do not fit. Make it with tfc.cache_logits.")
-        return cls(path, Origin(teacher, weights, *names), kinds, outputs, fingerprint, keys, rows)
+        return cls(path, Origin(teacher, weights, *names), kinds, outputs, fingerprint, keys, rows, forms)
 
     def __str__(self) -> str:
         names = self.origin.outputs or [f"output {number}" for number in range(len(self.outputs))]
@@ -141,8 +153,8 @@ class LogitsCache:
 def sample_keys(inputs: Sequence[np.ndarray]) -> np.ndarray:
     """A 64-bit key for each sample: the sum of its 32-bit words, mixed, each times a random odd number.
 
-    The words are the size of each input, and then the values: floats as float32, whole numbers as int64, so that the
-    width of a type does not matter, and of each text a digest.
+    The words are the size of each input, and then the values: floats as float32, whole numbers as int64, and of each
+    text a digest. The width of a type does not matter, but whole numbers and floats are told apart: 1 is not 1.0.
 
     Args:
         inputs: Arrays of shape (batch, ...).
@@ -158,6 +170,8 @@ def sample_keys(inputs: Sequence[np.ndarray]) -> np.ndarray:
         >>> keys = sample_keys([batch])
         >>> bool(keys[0] == keys[2] != keys[1]), bool(np.all(keys == sample_keys([batch.astype("int64")])))
         (True, True)
+        >>> bool(np.any(keys == sample_keys([batch.astype("float32")])))
+        False
     """
     words = _rows(inputs)
     # Numbers such as 1.0 and -1.0 differ in high bits only, which a product modulo 2^64 would never bring down.
@@ -186,6 +200,7 @@ def write_logits(
             file.attrs.update({"format": _FORMAT, "version": _VERSION, "kinds": list(kinds)})
             file.attrs.update({"teacher": origin.teacher, "weights": origin.weights})
             file.attrs.update({"output_names": list(origin.outputs), "input_names": list(origin.inputs)})
+            file.attrs["input_forms"] = collected.forms()
             file.attrs["fingerprint"] = hashlib.sha256(keys.tobytes()).hexdigest()[:16]
             file["keys"], file["rows"] = keys, rows
             for number, output in enumerate(collected.outputs()):
@@ -202,6 +217,7 @@ class _Collected:
         self._paths = [folder / f"output_{number}.raw" for number in range(count)]
         self._files: list[BinaryIO] = [path.open("wb") for path in self._paths]
         self._shapes: list[tuple[int, ...]] = []
+        self._forms: set[tuple[str, ...]] = set()
         self._keys: list[np.ndarray] = []
         self._digests: list[bytes] = []
 
@@ -213,6 +229,7 @@ class _Collected:
             )
         self._shapes = shapes
         self._keys.append(sample_keys(inputs))
+        self._forms.add(tuple(_forms(inputs)))
         self._digests += _digests(inputs)
         for file, output in zip(self._files, outputs, strict=True):
             file.write(np.ascontiguousarray(output, "float32").tobytes())
@@ -228,6 +245,11 @@ class _Collected:
             raise DataError("Two samples have the same key by chance. Scale the data by any factor, and cache again.")
         return keys, rows
 
+    def forms(self) -> list[str]:
+        """For each input what the samples have in common: their kind and shape, or where they vary their kinds."""
+        each = [sorted(set(forms)) for forms in zip(*self._forms, strict=False)]
+        return [forms[0] if len(forms) == 1 else " or ".join(sorted(set(map(_kind, forms)))) for forms in each]
+
     def outputs(self) -> Iterator[np.ndarray]:
         count = len(self._digests)
         for path, shape in zip(self._paths, self._shapes, strict=True):
@@ -240,6 +262,22 @@ class _Collected:
     def remove(self) -> None:
         for path in self._paths:
             path.unlink()
+
+
+def _forms(inputs: Sequence[np.ndarray]) -> list[str]:
+    """What tells the samples of one batch from those of another type or shape, for each input in words."""
+    kinds = dict.fromkeys("OSU", "texts") | dict.fromkeys("biu", "whole numbers")
+    return [f"{kinds.get(array.dtype.kind, 'floats')} {array.shape[1:]}" for array in map(np.asarray, inputs)]
+
+
+def _kind(form: str) -> str:
+    return form.partition(" (")[0]
+
+
+def _fit(asked: Sequence[str], cached: Sequence[str]) -> bool:
+    """Whether samples of these forms may be among those that are cached."""
+    alike = (one == other or _kind(one) in other.split(" or ") for one, other in zip(asked, cached, strict=False))
+    return len(asked) == len(cached) and all(alike)
 
 
 def _rows(inputs: Sequence[np.ndarray]) -> np.ndarray:
