@@ -44,7 +44,7 @@ prepare() {
         }
         echo "$want" >"$stamp"
     fi
-    # glibc gives memory back after each training step and faults it in again, which took half of the time: keep 64 MiB.
+    # glibc gives memory back after each training step and faults it in again: keep 64 MiB.
     export MALLOC_TOP_PAD_="${MALLOC_TOP_PAD_:-67108864}" MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-33554432}"
     export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-2}" CUDA_VISIBLE_DEVICES="${CUDA_VISIBLE_DEVICES:--1}"
 }
