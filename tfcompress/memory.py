@@ -13,7 +13,7 @@ def keep_freed_memory() -> None:
 
     A training step on a CPU frees tensors of megabytes, and the next one asks for as many. What was given back to Linux
     in between costs a page fault for every 4 KiB. Blocks come from the heaps up to 32 MiB: told how much to keep, glibc
-    no longer raises that bound by itself. Set for a whole process, so it is for commands and workers, not for a library;
+    no longer raises that bound by itself. Set for a whole process, so it is for commands and workers, not a library;
     a script gets the same by the variables, which win.
     """
     if platform.libc_ver()[0] == "glibc" and not any(variable in os.environ for variable, *_ in _SETTINGS):
