@@ -198,3 +198,15 @@ def test_settings_out_of_range_are_refused(settings: dict, text: str) -> None:
     given = {"state": tf.zeros([1, 1], tf.int32), "start": START, "end": END, "length": 3, **settings}
     with pytest.raises(tfc.TfCompressError, match=text):
         tfc.beam_search(_markov(0)[1], **given)
+
+
+def test_settings_may_be_numbers_of_numpy() -> None:
+    _, step = _markov(0)
+    plain = {"length": 4, "beams": 2, "length_penalty": 0.5}
+    of_numpy = {"length": np.int64(4), "beams": np.int64(2), "length_penalty": np.float64(0.5)}
+    one, other = (
+        tfc.beam_search(step, tf.constant([[0], [1]]), start=START, end=END, **settings).parts  # type: ignore[arg-type]
+        for settings in (plain, of_numpy)
+    )
+    for expected, found in zip(one, other, strict=True):
+        np.testing.assert_array_equal(found, expected)

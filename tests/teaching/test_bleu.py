@@ -1,6 +1,8 @@
 import math
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +42,21 @@ def test_it_is_a_share_and_1_for_the_same(one: list[int], other: list[int]) -> N
 def test_empty_sequences_are_like_each_other_only() -> None:
     assert tfc.sentence_bleu([], []) == 1.0
     assert tfc.sentence_bleu([], [1]) == tfc.sentence_bleu([1], []) == 0.0
+
+
+@pytest.mark.parametrize("made", [np.array, tf.constant, tuple])
+def test_arrays_of_words_are_taken_as_lists_are(made: object) -> None:
+    one, other = ([3, 2, 1, 1, 0, 4], [2, 3, 4, 3, 2, 1, 1])
+    expected = tfc.sentence_bleu(one, other)
+    assert tfc.sentence_bleu(made(one), made(other)) == tfc.sentence_bleu(made(one), other) == expected  # type: ignore[operator]
+    assert tfc.sentence_bleu(np.array([]), np.array([1, 2])) == 0.0
+    assert tfc.sentence_bleu(np.array([0]), np.array([0]), order=np.int64(1)) == 1.0
+
+
+def test_what_is_no_sequence_of_words_is_refused() -> None:
+    with pytest.raises(tfc.TfCompressError, match=r"the candidate is the text 'the cat'\. Give a list of words: text"):
+        tfc.sentence_bleu("the cat", ["the", "cat"])
+    with pytest.raises(tfc.TfCompressError, match=r"the reference is the text 'the cat'.*text\.split\(\)"):
+        tfc.sentence_bleu(["the", "cat"], "the cat")
+    with pytest.raises(tfc.TfCompressError, match=r"the reference is an array of shape \(1, 2\)"):
+        tfc.sentence_bleu([1, 2], np.array([[1, 2]]))

@@ -102,3 +102,35 @@ def test_smoothed_labels_of_a_sigmoid_are_those_of_its_two_classes() -> None:
     hard = generator.integers(0, 2, (2, 4))
     expected = tfc.DecoupledKD().loss(student, teacher, hard)
     np.testing.assert_allclose(tfc.DecoupledKD().loss(student, teacher, hard * 0.9 + 0.05), expected)
+
+
+@pytest.mark.parametrize("positions", [(), (3,)])
+def test_a_single_unit_of_a_sigmoid_takes_labels_without_its_axis(positions: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(0)
+    student, teacher = generator.normal(size=(2, 4, *positions, 1, 2)).astype("float32")
+    labels = generator.integers(-1, 2, (4, *positions)).astype("float32")
+    expected = tfc.DecoupledKD().loss(student, teacher, labels[..., None])
+    assert expected.shape == (4, *positions, 1)
+    np.testing.assert_array_equal(tfc.DecoupledKD().loss(student, teacher, labels), expected)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1,), (4, 2), (4, 5), (1, 3), (4, 1, 3), ()])
+def test_labels_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    logits = np.zeros((4, 3), "float32")
+    with pytest.raises(tfc.TfCompressError, match=r"labels have shape \(.*logits of the classes \(4, 3\)\. Give"):
+        tfc.DecoupledKD().loss(logits, logits, np.zeros(shape))
+
+
+def test_labels_for_each_sample_are_none_of_its_positions() -> None:
+    logits = np.zeros((4, 5, 3), "float32")
+    for shape in ((4,), (4, 1), (4, 1, 3)):
+        with pytest.raises(tfc.TfCompressError, match="labels have shape"):
+            tfc.DecoupledKD().loss(logits, logits, np.zeros(shape))
+
+
+def test_sizes_that_are_not_known_agree_with_all() -> None:
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3]), tf.TensorSpec([None, None])])
+    def loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        return tfc.DecoupledKD().loss(logits, logits, labels)
+
+    assert loss(np.zeros((4, 5, 3), "float32"), np.zeros((4, 5), "float32")).shape == (4, 5)

@@ -1,5 +1,8 @@
 """What holds for every objective: its gradient is that of finite differences, it is data, and it is found by name."""
 
+import json
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
@@ -136,6 +139,54 @@ def test_a_linear_weight_goes_from_its_start_to_its_end_and_stays() -> None:
     weight = tfc.Linear(4.0, 1.0, steps=3)
     assert [float(weight.at(float(step))) for step in range(5)] == [4.0, 3.0, 2.0, 1.0, 1.0]
     assert tfc.SoftTargets(weight={"start": 4.0, "end": 1.0, "steps": 3}).weight == weight
+
+
+NUMPYS = {
+    "temperatures": lambda: [tfc.SoftTargets(temperature=T) for T in np.arange(1, 3)][1],
+    "float32": lambda: tfc.DecoupledKD(
+        alpha=np.float32(0.5), beta=np.float16(2), temperature=np.float64(3), weight=np.int8(2)
+    ),
+    "linear": lambda: tfc.LogitRegression(weight=tfc.Linear(np.float64(0.0), np.float32(1.0), steps=np.int64(30))),
+    "table": lambda: tfc.LogitRegression(weight={"end": np.float32(2.0), "steps": np.int32(30)}),
+    "steps": lambda: tfc.Hints(steps=np.int64(3)),
+    "padding": lambda: tfc.WordLevel(padding=np.int64(1)),
+}
+
+
+@pytest.mark.parametrize("make", NUMPYS.values(), ids=NUMPYS)
+def test_numbers_of_numpy_are_kept_as_plain_ones(make: Callable[[], Objective]) -> None:
+    objective = make()
+    leaves = keras.tree.flatten(as_table(objective))
+    assert {type(leaf) for leaf in leaves} <= {str, int, float, type(None)}
+    text = json.dumps(objective.get_config())
+    assert type(objective).from_config(json.loads(text)) == objective
+    recipe = tfc.Recipe([tfc.Distillation("teacher.keras", [objective], alpha=np.float32(0.25))])
+    assert type(recipe.steps[0].alpha) is float
+    assert tfc.Recipe.from_toml(recipe.to_toml()) == recipe
+    assert json.loads(json.dumps(recipe.steps[0].to_settings())) == recipe.steps[0].to_settings()
+
+
+def test_plain_numbers_are_kept_as_they_are() -> None:
+    objective = tfc.SoftTargets(temperature=4, weight=0.5)
+    assert (type(objective.temperature), type(objective.weight)) == (int, float)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: tfc.SoftTargets(temperature=np.int64(0)), "temperature must be a number above 0, not 0"),
+        (lambda: tfc.SoftTargets(temperature=np.float32("nan")), "temperature must be a number above 0, not nan"),
+        (lambda: tfc.SoftTargets(temperature=np.bool_(True)), "temperature must be a number above 0"),
+        (lambda: tfc.SoftTargets(temperature=1j), "temperature must be a number above 0"),
+        (lambda: tfc.Linear(steps=np.float64(30)), r"steps must be a whole number from 1, not 30\.0"),
+        (lambda: tfc.Linear(steps=np.int64(0)), "steps must be a whole number from 1, not 0"),
+        (lambda: tfc.Distillation(alpha=np.float32(1.5)), r"alpha must be a share in \[0, 1\], not 1\.5"),
+        (lambda: tfc.Distillation(alpha=np.bool_(True)), r"alpha must be a share in \[0, 1\]"),
+    ],
+)
+def test_numbers_of_numpy_out_of_range_are_refused(make: object, text: str) -> None:
+    with pytest.raises(tfc.TfCompressError, match=text):
+        make()  # type: ignore[operator]
 
 
 def test_weights_of_samples_multiply_their_losses() -> None:

@@ -64,6 +64,37 @@ def test_with_references_the_beam_that_is_most_like_them_is_taken(tmp_path: Path
     np.testing.assert_array_equal(made.targets, references)
 
 
+_REFERENCES = [[4, END], [3, END, 5], [4], [], (3,), np.array([4.0, END]), [END, 3]]
+
+
+@pytest.mark.parametrize("kept", [list, lambda rows: np.array([np.array(row) for row in rows], dtype=object)])
+def test_references_may_be_lists_of_different_lengths(kept: object, tmp_path: Path) -> None:
+    made = tfc.generate_targets(
+        _deciding([(3, 0.6), (4, 0.4)]),
+        SOURCES,
+        tmp_path / "t.npz",
+        start=START,
+        end=END,
+        length=np.int64(LENGTH),
+        beams=np.int64(2),
+        batch_size=np.int64(3),
+        references=kept(_REFERENCES),  # type: ignore[operator]
+    )
+    assert made.targets[:, 0].tolist() == [4, 3, 4, 3, 3, 4, 3]
+
+
+@pytest.mark.parametrize("wrong", [7, None, "a b", ["a"], [3.5], [None], [float("nan")], [[1], [2, 3]], [[3, 4]]])
+def test_a_reference_that_is_no_row_of_words_is_refused_before_anything_is_decoded(
+    wrong: object, tmp_path: Path
+) -> None:
+    decoder = Decoder(lambda sources: pytest.fail("a batch is decoded"), lambda words, state: (words, state))
+    references = [[3], [4], wrong, [3], [3], [3], [3]]
+    with pytest.raises(tfc.TfCompressError, match=r"reference 2 is .* Give each as a row of whole numbers"):
+        tfc.generate_targets(
+            decoder, SOURCES, tmp_path / "t.npz", start=START, end=END, length=LENGTH, references=references
+        )
+
+
 def _deciding(choices: list[tuple[int, float]]) -> Decoder:
     """A decoder that gives each source one word of a few, then the end."""
     first = np.full(WORDS, -1e9, "float32")

@@ -101,7 +101,9 @@ def beam_search(
     tensors = tf.nest.flatten(state)
     if not tensors:
         raise DataError("beam_search: the state holds no tensor, so the batch is not known. Put the sources into it.")
-    search = _Search(step, end, length, beams, length_penalty, padding, batch=tf.shape(tensors[0])[0])
+    # TensorFlow would make int64 of a length of NumPy's, which it does not compare with the places, int32.
+    settings = (int(length), int(beams), float(length_penalty))
+    search = _Search(step, end, *settings, padding, batch=tf.shape(tensors[0])[0])
     return search.run(state, start)
 
 

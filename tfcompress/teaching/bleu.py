@@ -1,13 +1,20 @@
 """Smoothed sentence BLEU: how near one sequence of words is to another."""
 
 import math
+import reprlib
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from typing import Any, TypeAlias
 
+import numpy as np
+
+from tfcompress.errors import DataError
 from tfcompress.teaching.objective import check_count
 
+Words: TypeAlias = Sequence[Hashable] | np.ndarray
 
-def sentence_bleu(candidate: Sequence[Hashable], reference: Sequence[Hashable], order: int = 4) -> float:
+
+def sentence_bleu(candidate: Words, reference: Words, order: int = 4) -> float:
     """BLEU of one sequence against one other, smoothed so that it is not 0 for want of a single long match.
 
         BLEU = min(1, e^(1 - r / c)) * (p_1 * ... * p_n)^(1 / n)
@@ -16,7 +23,7 @@ def sentence_bleu(candidate: Sequence[Hashable], reference: Sequence[Hashable], 
     to both numbers (Lin and Och). c and r are the lengths.
 
     Args:
-        candidate: The words to be judged.
+        candidate: The words to be judged: a list, or an array of one axis.
         reference: The words that are right.
         order: The longest n-gram, from 1.
 
@@ -25,6 +32,7 @@ def sentence_bleu(candidate: Sequence[Hashable], reference: Sequence[Hashable], 
 
     Raises:
         RecipeError: The order is out of range.
+        DataError: One of them is a text, or an array of another number of axes.
 
     Example:
         >>> round(sentence_bleu("the cat sat on the mat".split(), "the cat sat on a mat".split()), 4)
@@ -35,7 +43,8 @@ def sentence_bleu(candidate: Sequence[Hashable], reference: Sequence[Hashable], 
         Translation", 2004, for the smoothing.
     """
     check_count("sentence_bleu: order", order)
-    if not candidate or not reference:
+    candidate, reference = _words("candidate", candidate), _words("reference", reference)
+    if not len(candidate) or not len(reference):
         return float(len(candidate) == len(reference))
     logs = []
     for size in range(1, order + 1):
@@ -49,6 +58,23 @@ def sentence_bleu(candidate: Sequence[Hashable], reference: Sequence[Hashable], 
         logs.append(math.log(matches / total))
     brevity = min(0.0, 1 - len(reference) / len(candidate))
     return math.exp(brevity + sum(logs) / order)
+
+
+def _words(which: str, given: Any) -> Sequence[Hashable]:
+    """The words as a sequence of plain ones; a text is a sequence too, of characters, which are hardly meant."""
+    if isinstance(given, (str, bytes)):
+        raise DataError(
+            f"sentence_bleu: the {which} is the text {reprlib.repr(given)}. Give a list of words: text.split()."
+        )
+    if not hasattr(given, "__array__"):
+        return given
+    array = np.asarray(given)
+    if array.ndim != 1:
+        raise DataError(
+            f"sentence_bleu: the {which} is an array of shape {array.shape}. Give the words of one sequence, an array "
+            "of one axis."
+        )
+    return array.tolist()
 
 
 def _grams(words: Sequence[Hashable], size: int) -> Counter[tuple[Hashable, ...]]:

@@ -5,7 +5,9 @@ from typing import Any, ClassVar
 
 import keras
 
+from tfcompress.errors import DataError
 from tfcompress.teaching.objective import OutputObjective, check_number, check_temperature
+from tfcompress.teaching.output_kinds import shapes_agree
 from tfcompress.teaching.soft_targets import softened
 
 _OUT = -1e30
@@ -57,7 +59,11 @@ class DecoupledKD(OutputObjective):
         check_temperature("DecoupledKD", self.temperature)
 
     def loss(self, student: Any, teacher: Any, target: Any) -> Any:
-        """T^2 (alpha TCKD + beta NCKD), for each sample and position."""
+        """T^2 (alpha TCKD + beta NCKD), for each sample and position.
+
+        Raises:
+            DataError: The labels have another shape than the outputs.
+        """
         classes, labelled = class_numbers(target, student)
         right = keras.ops.one_hot(classes, student.shape[-1], dtype=student.dtype)
         log_p, log_q = (_parts(softened(logits, self.temperature), right) for logits in (teacher, student))
@@ -71,8 +77,11 @@ def class_numbers(target: Any, logits: Any) -> tuple[Any, Any]:
 
     Args:
         target: Class numbers of the shape of `logits` without its last axis or with one of 1, or distributions over the
-            classes of the shape of `logits`.
+            classes of the shape of `logits`. Those of a single unit or position may be without its axis too.
         logits: Shape (..., classes).
+
+    Raises:
+        DataError: The shape is another one.
 
     Example:
         >>> import numpy as np
@@ -82,15 +91,29 @@ def class_numbers(target: Any, logits: Any) -> tuple[Any, Any]:
     """
     classes, rank = logits.shape[-1], len(logits.shape)
     target = keras.ops.convert_to_tensor(target)
-    if len(target.shape) == rank and target.shape[-1] == classes:
+    given = tuple(target.shape)
+    if len(given) == rank - 2 and logits.shape[-2] == 1:
+        target = keras.ops.expand_dims(target, -1)
+    _check_shape(given, tuple(target.shape), tuple(logits.shape))
+    if len(given) == rank and given[-1] == classes:
         numbers = keras.ops.cast(keras.ops.argmax(target, axis=-1), "int32")
         return numbers, keras.ops.any(target > 0, axis=-1)
-    if len(target.shape) == rank:
+    if len(given) == rank:
         target = keras.ops.squeeze(target, -1)
     # Smoothed labels of a sigmoid, 0.05 and 0.95, are those of its two classes.
     numbers = keras.ops.cast(keras.ops.round(keras.ops.cast(target, "float64")), "int32")
     labelled = keras.ops.logical_and(numbers >= 0, numbers < classes)
     return keras.ops.where(labelled, numbers, 0), labelled
+
+
+def _check_shape(given: tuple[Any, ...], target: tuple[Any, ...], logits: tuple[Any, ...]) -> None:
+    """Refuses labels that would be compared with each other's logits, as arrays of other shapes are."""
+    right = logits[:-1], (*logits[:-1], 1), logits
+    if not any(shapes_agree(target, shape) for shape in right):
+        raise DataError(
+            f"DecoupledKD: the labels have shape {given}, and the logits of the classes {logits}. Give labels as "
+            f"numbers of classes, shape {logits[:-1]}, or as distributions over them, shape {logits}."
+        )
 
 
 def _parts(logits: Any, right: Any) -> tuple[Any, Any]:

@@ -5,6 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import keras
@@ -35,6 +36,7 @@ class Linear:
     steps: int = 1000
 
     def __post_init__(self) -> None:
+        store_plain(self)
         check_number("Linear: start", self.start)
         check_number("Linear: end", self.end)
         check_count("Linear: steps", self.steps)
@@ -59,6 +61,7 @@ class Objective(ABC):  # noqa: B024  what is abstract differs between objectives
     weight: float | Linear = field(default=1.0, kw_only=True)
 
     def __post_init__(self) -> None:
+        store_plain(self)
         if isinstance(self.weight, Mapping):
             object.__setattr__(self, "weight", named("weight", {"type": "Linear", **self.weight}, {"Linear": Linear}))
         if not isinstance(self.weight, Linear):
@@ -218,9 +221,23 @@ def of_samples(weights: Any) -> Any:
     return keras.ops.mean(weights, axis=axes) if axes else weights
 
 
+def store_plain(settings: Any) -> None:
+    """Makes the numbers among the fields of a frozen dataclass, such as NumPy's, Python's own: recipes hold no others.
+
+    Example:
+        >>> import numpy as np
+        >>> Linear(end=np.float32(0.5), steps=np.int64(30))
+        Linear(start=0.0, end=0.5, steps=30)
+    """
+    for item in fields(settings):
+        value: Any = getattr(settings, item.name)
+        if isinstance(value, Real) and not isinstance(value, bool):
+            object.__setattr__(settings, item.name, int(value) if isinstance(value, Integral) else float(value))
+
+
 def check_number(what: str, value: Any, *, above: float | None = None) -> None:
-    """Refuses what is no finite number from 0, or none above `above`."""
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Refuses what is no finite number from 0, or none above `above`; numbers of NumPy are numbers too."""
+    known = isinstance(value, Real) and not isinstance(value, bool)
     if known and 0 <= value < float("inf") and (above is None or value > above):
         return
     range_text = "a number from 0" if above is None else f"a number above {above:g}"
@@ -233,6 +250,7 @@ def check_temperature(name: str, value: Any) -> None:
 
 
 def check_count(what: str, value: Any) -> None:
-    """Refuses what is no whole number from 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    """Refuses what is no whole number from 1; those of NumPy are whole numbers too."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < 1:
         raise RecipeError(f"{what} must be a whole number from 1, not {value!r}.")

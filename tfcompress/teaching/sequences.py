@@ -1,7 +1,8 @@
 """Sequence-level distillation: a teacher writes new targets once, and students train on them as on any data."""
 
+import reprlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,7 @@ def generate_targets(
     beams: int = 5,
     length_penalty: float = 0.0,
     padding: int = 0,
-    references: np.ndarray | None = None,
+    references: Sequence[Sequence[int]] | np.ndarray | None = None,
     batch_size: int = 64,
     force: bool = False,
 ) -> SequenceTargets:
@@ -176,7 +177,8 @@ def generate_targets(
         beams: How many sequences the search keeps: 5 in the paper, 35 with references.
         length_penalty: See `tfc.beam_search`.
         padding: What stands behind the end of a target; what the student's loss leaves out.
-        references: The true targets, (samples, length): words up to the end.
+        references: The true targets, one for each source: words up to the end, as rows of an array or as lists, which
+            may differ in length.
         batch_size: How many sources are decoded at once.
         force: Whether an existing file may be replaced.
 
@@ -185,7 +187,7 @@ def generate_targets(
 
     Raises:
         RecipeError: A setting is out of range, or the start or the end is no word of the teacher.
-        DataError: There are no sources, or not as many references; or the teacher gives NaN.
+        DataError: There are no sources, or not as many references, or one is no row of words; or the teacher gives NaN.
         ModelError: The teacher has other inputs or outputs, or takes another number of words.
         OutputError: The file exists, or cannot be written.
 
@@ -201,8 +203,10 @@ def generate_targets(
         raise DataError("generate_targets: there are no sources.")
     if references is not None and len(references) != len(sources):
         raise DataError(f"generate_targets: {len(references)} references stand beside {len(sources)} sources.")
+    true = None if references is None else [_true_words(*each, end) for each in enumerate(references)]
     check_count("generate_targets: length", length)
     check_count("generate_targets: batch_size", batch_size)
+    length = int(length)  # TensorFlow would make int64 of one of NumPy's
     if isinstance(teacher, keras.Model):
         decoder = Decoder.of(teacher, length)
         check_word("generate_targets: start", start, _words_read(teacher))
@@ -223,7 +227,7 @@ def generate_targets(
             padding=padding,
         ).parts
 
-    chosen = list(_chosen(search, sources, references, batch_size, end))
+    chosen = list(_chosen(search, sources, true, batch_size, end))
     targets = np.concatenate([words for words, _ in chosen]).astype("int32")
     log_probabilities = np.concatenate([values for _, values in chosen]).astype("float32")
     finished = (targets == end).any(axis=1)
@@ -249,7 +253,7 @@ def _words_read(model: keras.Model) -> int | None:
 
 
 def _chosen(
-    search: Callable[[Any], Any], sources: np.ndarray, references: np.ndarray | None, batch_size: int, end: int
+    search: Callable[[Any], Any], sources: np.ndarray, true: list[list[int]] | None, batch_size: int, end: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """For each batch the target of each source and its log probability."""
     with task("decoding", total=len(sources)) as progress:
@@ -264,16 +268,28 @@ def _chosen(
                     "NaN in what it gives, and for a step that excludes every word."
                 )
             places = [
-                0 if references is None else _nearest(words[row][lengths[row] > 0], references[begun + row], end)
-                for row in rows
+                0 if true is None else _nearest(words[row][lengths[row] > 0], true[begun + row], end) for row in rows
             ]
             progress.advance(len(words))
             yield words[rows, places], log_probabilities[rows, places]
 
 
-def _nearest(beams: np.ndarray, reference: np.ndarray, end: int) -> int:
-    """The number of the beam that is most like the reference; of equals the more probable one."""
-    true = words_of(reference, end)
+def _true_words(place: int, reference: Any, end: int) -> list[int]:
+    """The words of a reference before its end."""
+    try:
+        row = np.asarray(reference)
+    except ValueError:  # lists of different lengths in a list
+        row = np.array(None)
+    if row.ndim != 1 or row.dtype.kind not in "iuf" or not (np.isfinite(row) & (row == np.round(row))).all():
+        raise DataError(
+            f"generate_targets: reference {place} is {reprlib.repr(reference)}. Give each as a row of whole numbers, "
+            "the words of the true target."
+        )
+    return words_of(row, end)
+
+
+def _nearest(beams: np.ndarray, true: list[int], end: int) -> int:
+    """The number of the beam that is most like the true words; of equals the more probable one."""
     return int(np.argmax([sentence_bleu(words_of(beam, end), true) for beam in beams]))
 
 

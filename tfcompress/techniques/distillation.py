@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ import keras
 from tfcompress.errors import RecipeError, TfCompressWarning
 from tfcompress.teaching.distilled import Distilled
 from tfcompress.teaching.logits_cache import LogitsCache
+from tfcompress.teaching.objective import store_plain
 from tfcompress.teaching.objectives import make_objective
 from tfcompress.teaching.output_kinds import make_said
 from tfcompress.teaching.soft_targets import SoftTargets
@@ -80,7 +82,8 @@ class Distillation(Technique):
         object.__setattr__(self, "objectives", tuple(make_objective(item) for item in objectives))
         if not self.objectives:
             raise RecipeError("Distillation needs an objective, such as tfc.SoftTargets(temperature=4).")
-        if isinstance(self.alpha, bool) or not isinstance(self.alpha, (int, float)) or not 0 <= self.alpha <= 1:
+        store_plain(self)
+        if isinstance(self.alpha, bool) or not isinstance(self.alpha, Real) or not 0 <= self.alpha <= 1:
             raise RecipeError(f"Distillation: alpha must be a share in [0, 1], not {self.alpha!r}.")
         if self.during is not None and not isinstance(self.during, WeightTechnique):
             raise RecipeError(
