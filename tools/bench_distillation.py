@@ -17,7 +17,7 @@ from tfcompress.table import aligned, cell
 from tools.distillation_images import Effort, Result, apprentice, fitnets, fitnets_longer, hinton
 from tools.distillation_sequences import sequences
 from tools.distillation_speed import speed
-from tools.results import with_table
+from tools.results import table_of, with_table
 
 _PUBLISHED = Path(__file__).resolve().parents[1] / "docs" / "results" / "distillation"
 # For each experiment its networks: the errors of 10,000 that were asked for, and the paper's.
@@ -118,17 +118,32 @@ def lines_of(results: dict[str, list[list[Result]]]) -> list[tuple[str, ...]]:
 
 
 def publish(output: Path) -> None:
-    """Writes all that the folder holds into docs/results/distillation.md, and the cards of the first seed beside it."""
+    """Writes what the folder holds into docs/results/distillation.md, and the cards of the first seed beside it.
+
+    An experiment that the folder holds nothing of keeps its rows and its cards.
+    """
     found = {name: [_read(path) for path in sorted((output / name).glob("results-*.json"))] for name in _ASKED}
     results = {name: seeds for name, seeds in found.items() if seeds}
-    head, *rows = [f"| {' | '.join(line)} |" for line in lines_of(results)]
-    rule = "| --- | --- |" + " ---: |" * (head.count("|") - 3)
     page = _PUBLISHED.with_suffix(".md")
-    write_text(page, with_table(page.read_text(encoding="utf-8"), "\n".join([head, rule, *rows]) + "\n"))
+    text = page.read_text(encoding="utf-8")
+    write_text(page, with_table(text, merged(table_of(text), lines_of(results))))
     _PUBLISHED.mkdir(parents=True, exist_ok=True)
     for name, seeds in results.items():
         for result in seeds[0]:
             shutil.copyfile(output / name / result.card, _PUBLISHED / result.card)
+
+
+def merged(table: str, lines: list[tuple[str, ...]]) -> str:
+    """A page's table in which these lines stand for all that it says of their experiments; the first is the heading."""
+    head, *new = [f"| {' | '.join(line)} |" for line in lines]
+    rule = "| --- | --- |" + " ---: |" * (len(lines[0]) - 2)
+    measured_again = {_experiment(row) for row in new}
+    kept = [row for row in table.splitlines()[2:] if _experiment(row) not in measured_again]
+    return "\n".join([head, rule, *sorted(kept + new, key=lambda row: list(_ASKED).index(_experiment(row)))]) + "\n"
+
+
+def _experiment(row: str) -> str:
+    return row.split("|")[1].strip()
 
 
 @click.command()

@@ -67,6 +67,16 @@ def with_table(readme: str, rows: str) -> str:
     return f"{before}{_BEGIN}{rows}{_END}{after}"
 
 
+def table_of(readme: str) -> str:
+    """The rows between a page's two marks.
+
+    Example:
+        >>> table_of("a\\n<!-- results: begin -->\\nold\\n<!-- results: end -->\\nb")
+        'old\\n'
+    """
+    return readme.partition(_BEGIN)[2].partition(_END)[0]
+
+
 def main(folder: Path) -> None:
     """Keeps the cards of a finished demo and puts their table into the README."""
     CARDS.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tools import distillation_images, distillation_sequences
-from tools.bench_distillation import Experiment, lines_of, measured
+from tools.bench_distillation import Experiment, lines_of, measured, merged
 from tools.datasets import LabelledImages
 from tools.distillation_images import Effort, Jittered, Result, apprentice, fitnets, fitnets_longer, hinton
 from tools.distillation_sequences import sequences, splits
@@ -57,6 +57,18 @@ def test_the_table_has_means_ranges_and_what_was_asked() -> None:
     seeds = [[Result("teacher", 60, "a.card.json", 200)], [Result("teacher", 70, "b.card.json", 220)]]
     _, line = lines_of({"hinton": seeds})
     assert line == ("hinton", "teacher", "65.0", "60 to 70", "2", "at most 75", "67", "210.0")
+
+
+def test_an_experiment_that_was_not_run_again_keeps_its_rows() -> None:
+    old = merged("", lines_of({"hinton": [[Result("teacher", 60, "")]], "sequences": [[Result("teacher", 5, "")]]}))
+    new = {"fitnets": [[Result("teacher", 50, "")]], "sequences": [[Result("teacher", 4, "")]]}
+    head, rule, *rows = merged(old, lines_of(new)).splitlines()
+    assert [head, rule] == old.splitlines()[:2]
+    assert [row.split(" | ")[:3] for row in rows] == [
+        ["| hinton", "teacher", "60.0"],
+        ["| fitnets", "teacher", "50.0"],
+        ["| sequences", "teacher", "4.0"],
+    ]
 
 
 def test_what_was_measured_is_read_again_and_never_taken_for_other_settings(tmp_path: Path) -> None:
