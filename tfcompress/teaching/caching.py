@@ -93,6 +93,8 @@ def _batches(live: Teacher, data: Any, batch_size: int) -> Iterator[Any]:
     if not arrays:
         if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise DataError("The dataset has no end, and a cache has each sample once. Leave out `.repeat()`.")
+        if isinstance(data, keras.utils.PyDataset) and data.num_batches is None:
+            raise DataError("The PyDataset has no end, and a cache has each sample once. Give it a `__len__`.")
         for batch in data:
             # Keras takes the first of a list as the inputs too: a `PyDataset` may give [inputs, targets].
             inputs = batch[0] if isinstance(batch, (tuple, list)) else batch

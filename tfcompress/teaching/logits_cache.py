@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,10 +12,10 @@ import numpy as np
 
 from tfcompress.errors import DataError, FormatError, first_line
 from tfcompress.files import replacing
+from tfcompress.teaching.sample_keys import common_forms, forms_fit, sample_digests, sample_forms, sample_keys
 
 _FORMAT, _VERSION = "tfcompress logits", 3
 _ROWS_AT_ONCE = 4096
-_DIGEST = 16
 SUFFIX = ".logits"
 """How the names of these files end; by it a recipe tells them from models."""
 
@@ -88,8 +87,8 @@ class LogitsCache:
         unknown = int((self.keys[places] != wanted).sum())
         if unknown:
             whose = f"{unknown} of the {len(wanted)} samples of a batch are not in {self.path}, which has the outputs "
-            asked = _forms(inputs)
-            if unknown == len(wanted) and self.forms and not _fit(asked, self.forms):
+            asked = sample_forms(inputs)
+            if unknown == len(wanted) and self.forms and not forms_fit(asked, self.forms):
                 raise DataError(
                     f"{whose}for {self.samples:,} samples{self._order}: cached as {', '.join(self.forms)}, asked as "
                     f"{', '.join(asked)}. Give them in the type and shape in which they were cached, or cache them "
@@ -150,35 +149,6 @@ class LogitsCache:
         return f", with the inputs in the order {', '.join(names)}" if len(names) > 1 else ""
 
 
-def sample_keys(inputs: Sequence[np.ndarray]) -> np.ndarray:
-    """A 64-bit key for each sample: the sum of its 32-bit words, mixed, each times a random odd number.
-
-    The words are the size of each input, and then the values: floats as float32, whole numbers as int64, and of each
-    text a digest. The width of a type does not matter, but whole numbers and floats are told apart: 1 is not 1.0.
-
-    Args:
-        inputs: Arrays of shape (batch, ...).
-
-    Returns:
-        uint64, shape (batch,).
-
-    Raises:
-        DataError: An array holds neither real numbers nor texts.
-
-    Example:
-        >>> batch = np.array([[1, 2], [2, 1], [1, 2]], "int32")
-        >>> keys = sample_keys([batch])
-        >>> bool(keys[0] == keys[2] != keys[1]), bool(np.all(keys == sample_keys([batch.astype("int64")])))
-        (True, True)
-        >>> bool(np.any(keys == sample_keys([batch.astype("float32")])))
-        False
-    """
-    words = _rows(inputs)
-    # Numbers such as 1.0 and -1.0 differ in high bits only, which a product modulo 2^64 would never bring down.
-    words ^= (words >> 16) ^ (words >> 27)
-    return words.astype(np.uint64) @ _multipliers(words.shape[1])
-
-
 def write_logits(
     path: Path,
     batches: Iterable[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]],
@@ -200,7 +170,7 @@ def write_logits(
             file.attrs.update({"format": _FORMAT, "version": _VERSION, "kinds": list(kinds)})
             file.attrs.update({"teacher": origin.teacher, "weights": origin.weights})
             file.attrs.update({"output_names": list(origin.outputs), "input_names": list(origin.inputs)})
-            file.attrs["input_forms"] = collected.forms()
+            file.attrs["input_forms"] = common_forms(collected.forms)
             file.attrs["fingerprint"] = hashlib.sha256(keys.tobytes()).hexdigest()[:16]
             file["keys"], file["rows"] = keys, rows
             for number, output in enumerate(collected.outputs()):
@@ -217,7 +187,7 @@ class _Collected:
         self._paths = [folder / f"output_{number}.raw" for number in range(count)]
         self._files: list[BinaryIO] = [path.open("wb") for path in self._paths]
         self._shapes: list[tuple[int, ...]] = []
-        self._forms: set[tuple[str, ...]] = set()
+        self.forms: set[tuple[str, ...]] = set()
         self._keys: list[np.ndarray] = []
         self._digests: list[bytes] = []
 
@@ -229,8 +199,8 @@ class _Collected:
             )
         self._shapes = shapes
         self._keys.append(sample_keys(inputs))
-        self._forms.add(tuple(_forms(inputs)))
-        self._digests += _digests(inputs)
+        self.forms.add(tuple(sample_forms(inputs)))
+        self._digests += sample_digests(inputs)
         for file, output in zip(self._files, outputs, strict=True):
             file.write(np.ascontiguousarray(output, "float32").tobytes())
 
@@ -245,11 +215,6 @@ class _Collected:
             raise DataError("Two samples have the same key by chance. Scale the data by any factor, and cache again.")
         return keys, rows
 
-    def forms(self) -> list[str]:
-        """For each input what the samples have in common: their kind and shape, or where they vary their kinds."""
-        each = [sorted(set(forms)) for forms in zip(*self._forms, strict=False)]
-        return [forms[0] if len(forms) == 1 else " or ".join(sorted(set(map(_kind, forms)))) for forms in each]
-
     def outputs(self) -> Iterator[np.ndarray]:
         count = len(self._digests)
         for path, shape in zip(self._paths, self._shapes, strict=True):
@@ -262,56 +227,6 @@ class _Collected:
     def remove(self) -> None:
         for path in self._paths:
             path.unlink()
-
-
-def _forms(inputs: Sequence[np.ndarray]) -> list[str]:
-    """What tells the samples of one batch from those of another type or shape, for each input in words."""
-    kinds = dict.fromkeys("OSU", "texts") | dict.fromkeys("biu", "whole numbers")
-    return [f"{kinds.get(array.dtype.kind, 'floats')} {array.shape[1:]}" for array in map(np.asarray, inputs)]
-
-
-def _kind(form: str) -> str:
-    return form.partition(" (")[0]
-
-
-def _fit(asked: Sequence[str], cached: Sequence[str]) -> bool:
-    """Whether samples of these forms may be among those that are cached."""
-    alike = (one == other or _kind(one) in other.split(" or ") for one, other in zip(asked, cached, strict=False))
-    return len(asked) == len(cached) and all(alike)
-
-
-def _rows(inputs: Sequence[np.ndarray]) -> np.ndarray:
-    """All that tells a sample from others as 32-bit words: how many each input has, and these; (batch, words).
-
-    Without the sizes, zeros at the end would not count.
-    """
-    parts = [_words(np.asarray(array)) for array in inputs]
-    sizes = np.array([part.shape[1] for part in parts], np.uint32)
-    return np.concatenate([np.tile(sizes, (len(parts[0]), 1)), *parts], axis=1)
-
-
-def _words(array: np.ndarray) -> np.ndarray:
-    """The values of each sample as 32-bit words, (batch, words): the same for each width of a type."""
-    if array.dtype.kind in "OSU":
-        texts = (text if isinstance(text, bytes) else str(text).encode() for text in array.flat)
-        data = b"".join(hashlib.blake2b(text, digest_size=_DIGEST).digest() for text in texts)
-        return np.frombuffer(data, np.uint32).reshape(len(array), -1)
-    if array.dtype.kind not in "biu" and not np.can_cast(array.dtype, np.float64):
-        raise DataError(
-            f"An input has the type {array.dtype}, by which samples cannot be known again. Give real numbers or texts."
-        )
-    array = np.ascontiguousarray(array, np.int64 if array.dtype.kind in "biu" else np.float32)
-    return array.reshape(len(array), -1).view(np.uint32)
-
-
-@lru_cache(maxsize=4)
-def _multipliers(count: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 2**64, count, dtype=np.uint64) | np.uint64(1)
-
-
-def _digests(inputs: Sequence[np.ndarray]) -> list[bytes]:
-    """A digest of each sample, long enough that two are never equal by chance."""
-    return [hashlib.blake2b(row.tobytes(), digest_size=_DIGEST).digest() for row in _rows(inputs)]
 
 
 def _mapped(path: Path, dataset: Any) -> np.ndarray:
