@@ -50,6 +50,26 @@ def test_the_loss_is_the_weighted_sum_of_the_users_and_the_objectives() -> None:
     assert logs["loss"] == pytest.approx([0.7 * hard + 0.3 * (0.5 * soft + regression)], rel=1e-4)
 
 
+def test_figures_of_objectives_weigh_batches_by_their_samples_as_the_loss_does() -> None:
+    logs = _fit(_learning([tfc.SoftTargets()]), batch=11)
+    assert logs["soft_targets"] == pytest.approx(logs["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("objective", [tfc.SoftTargets(), tfc.LogitRegression()], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_a_class_that_both_exclude_leaves_loss_and_weights_finite(objective: object, alpha: float) -> None:
+    def excluding(width: int, seed: int) -> keras.Model:
+        model = _model(width, seed, None)
+        kept = keras.ops.convert_to_tensor([0.0, 0.0, 0.0, -np.inf])
+        return keras.Model(model.input, model.output + kept)
+
+    learning = tfc.Distillation(excluding(6, 1), [objective], alpha=alpha).wrap(excluding(3, 2))  # type: ignore[list-item]
+    learning.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    logs = learning.fit(IMAGES, LABELS % 3, verbose=0).history
+    assert np.isfinite(logs["loss"]).all()
+    assert all(np.isfinite(weight.numpy()).all() for weight in learning.weights)
+
+
 def test_without_a_share_for_the_teacher_training_is_that_of_the_student_alone() -> None:
     student = _model(3, 2, batch_norm=True)
     learning = _learning([tfc.SoftTargets(), tfc.AttentionTransfer()], alpha=0.0, student=student)

@@ -125,6 +125,49 @@ def test_the_weight_of_neighbours_is_that_of_repdistiller() -> None:
     assert found == pytest.approx(30_000 * float(np.mean(p * np.log(p / q))), rel=0.1)
 
 
+@pytest.mark.parametrize("objective", [*RELATIONS, tfc.AttentionTransfer(), tfc.AttentionTransfer(power=4.0)], ids=repr)
+@pytest.mark.parametrize("scale", [1e-9, 1e-4, 1e6])
+def test_a_scale_of_features_changes_nothing(objective: tfc.RelationalAngle, scale: float) -> None:
+    student, teacher = np.random.default_rng(0).normal(size=(2, 6, 3, 3, 5)).astype("float32")
+    found = []
+    for factor in (1.0, scale):
+        features = tf.constant(student * factor)
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            loss = tf.reduce_mean(objective.loss(features, tf.constant(teacher)))
+        found.append((loss.numpy(), tape.gradient(loss, features).numpy() * factor))
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-4)
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-3, atol=1e-4 * np.abs(found[0][1]).max())
+
+
+@every_relation
+def test_a_sample_without_features_has_no_outsized_gradient(objective: tfc.RelationalAngle) -> None:
+    student, teacher = np.random.default_rng(0).normal(size=(2, 6, 5)).astype("float32")
+    student[2] = 0.0
+    features = tf.constant(student)
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        loss = tf.reduce_mean(objective.loss(features, tf.constant(teacher)))
+    gradient = np.abs(tape.gradient(loss, features).numpy()).max(axis=1)
+    assert gradient[2] <= 3 * gradient.max(where=np.arange(6) != 2, initial=0)
+    assert (gradient[[0, 1, 3, 4, 5]] > 0).all()
+
+
+@pytest.mark.parametrize("objective", [tfc.Hints(), tfc.AttentionTransfer()], ids=lambda one: type(one).__name__)
+def test_maps_of_open_sizes_that_turn_out_to_differ_are_not_broadcast(objective: tfc.Hints) -> None:
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=r"shape"):
+        objective.loss(tf.ones((2, 1, 1, 3)), tf.ones((2, 8, 8, 3)))
+
+    @tf.function
+    def traced(student: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
+        return objective.loss(student, teacher)
+
+    open_sizes = tf.TensorSpec((None, None, None, 3))
+    function = traced.get_concrete_function(open_sizes, open_sizes)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="same size and shape"):
+        function(tf.ones((2, 1, 1, 3)), tf.ones((2, 8, 8, 3)))
+
+
 def test_features_of_more_axes_are_taken_as_vectors() -> None:
     generator = np.random.default_rng(2)
     student, teacher = generator.normal(size=(4, 2, 3, 2)), generator.normal(size=(4, 5))

@@ -13,9 +13,9 @@ L = keras.layers
 WORDS = np.array([[3, 1, 2, 0, 0], [4, 2, 0, 0, 0], [1, 3, 4, 2, 0]], "int32")
 
 
-def _tagger(seed: int, *, masks: bool = True, activation: str | None = None) -> keras.Model:
+def _tagger(seed: int, *, masks: bool = True, activation: str | None = None, length: int | None = 5) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    words = keras.Input((5,), dtype="int32")
+    words = keras.Input((length,), dtype="int32")
     start = keras.initializers.RandomNormal(stddev=3.0, seed=seed)
     embedded = L.Embedding(6, 4, mask_zero=masks, embeddings_initializer=start)(words)
     read = L.GRU(8, return_sequences=True, name="reader")(embedded)
@@ -91,7 +91,6 @@ def test_the_mask_stays_where_features_are_taken_too() -> None:
 @pytest.mark.parametrize(
     "objective",
     [
-        tfc.Hints(layers={"reader": "reader"}, weight=1.0),
         tfc.SimilarityPreserving(layers={"reader": "reader"}, weight=1.0),
         tfc.RelationalDistance(layers={"reader": "reader"}, weight=1.0),
     ],
@@ -105,6 +104,34 @@ def test_masked_positions_of_features_are_zeros_on_both_sides(objective: Feature
     )
     loss = _loss([objective, tfc.LogitRegression(weight=0.0)], None)
     assert loss == pytest.approx(float(np.mean(objective.loss(student, teacher))), rel=1e-4)
+
+
+def test_hints_are_the_mean_over_the_entries_of_words() -> None:
+    student, teacher = (
+        keras.Model(model.input, model.get_layer("reader").output)(WORDS).numpy() for model in (_tagger(1), _tagger(0))
+    )
+    loss = _loss([tfc.Hints(layers={"reader": "reader"}), tfc.LogitRegression(weight=0.0)], None)
+    assert loss == pytest.approx(float(np.square(student - teacher)[WORDS > 0].mean()) / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        tfc.Hints(layers={"reader": "reader"}),
+        tfc.AttentionTransfer(layers={"reader": "reader"}),
+        tfc.ProbabilisticTransfer(layers={"reader": "reader"}),
+        tfc.Custom(lambda one, other: keras.ops.square(one - other), layers={"reader": "reader"}),
+    ],
+    ids=lambda objective: type(objective).__name__,
+)
+def test_it_does_not_matter_how_far_features_are_padded(objective: FeatureObjective) -> None:
+    found = []
+    for columns in (0, 5):
+        words = np.pad(WORDS, ((0, 0), (0, columns)))
+        learning = tfc.Distillation(_tagger(0, length=None), [objective], alpha=1.0).wrap(_tagger(1, length=None))
+        learning.compile("sgd", jit_compile=False)
+        found += learning.fit(words, None, verbose=0, batch_size=3).history["loss"]
+    assert found[1] == pytest.approx(found[0], rel=1e-4)
 
 
 def test_masked_positions_count_in_no_function_that_tells_positions() -> None:

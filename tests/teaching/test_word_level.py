@@ -24,12 +24,6 @@ def test_words_are_taken_in_each_form(shape: str) -> None:
     np.testing.assert_allclose(tfc.WordLevel().loss(student, teacher, given), expected)
 
 
-def test_labels_that_do_not_stand_for_positions_are_refused() -> None:
-    outputs = np.zeros((2, 3, 4))
-    with pytest.raises(tfc.TfCompressError, match=r"labels of shape \(2,\) do not say .* output, \(2, 3, 4\)"):
-        tfc.WordLevel().loss(outputs, outputs, np.array([1, 0]))
-
-
 def test_another_number_may_be_the_padding() -> None:
     student, teacher = np.zeros((1, 2, 2)), np.array([[[1.0, 0.0], [5.0, 0.0]]])
     losses = np.asarray(tfc.WordLevel(padding=9).loss(student, teacher, np.array([[0, 9]])))

@@ -1,12 +1,12 @@
 """Attention transfer: the student looks where the teacher looks."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
 from tfcompress.errors import RecipeError
-from tfcompress.teaching.objective import FeatureObjective, Linear, check_number
+from tfcompress.teaching.objective import FeatureObjective, Linear, check_number, difference
 from tfcompress.teaching.output_kinds import shapes_agree
 
 
@@ -36,6 +36,8 @@ class AttentionTransfer(FeatureObjective):
         Zagoruyko and Komodakis, "Paying More Attention to Attention", arXiv:1612.03928.
     """
 
+    over_positions: ClassVar[bool] = True
+
     weight: float | Linear = field(default=1000.0, kw_only=True)
 
     power: float = 2.0
@@ -51,8 +53,8 @@ class AttentionTransfer(FeatureObjective):
 
     def loss(self, student: Any, teacher: Any) -> Any:
         """The mean squared difference of the maps, for each sample."""
-        difference = self._map(student) - self._map(teacher)
-        return keras.ops.mean(keras.ops.square(difference), axis=-1)
+        squares = keras.ops.square(difference(self._map(student), self._map(teacher)))
+        return keras.ops.mean(squares, axis=tuple(range(1, len(squares.shape))))
 
     def misfit(self, student: tuple[Any, ...], teacher: tuple[Any, ...]) -> str | None:
         """Maps of equal size are needed; the numbers of channels may differ."""
@@ -65,7 +67,11 @@ class AttentionTransfer(FeatureObjective):
         return None
 
     def _map(self, features: Any) -> Any:
-        strength = keras.ops.sum(keras.ops.power(keras.ops.absolute(features), self.power), axis=-1)
-        flat = keras.ops.reshape(strength, (keras.ops.shape(strength)[0], -1))
-        squares = keras.ops.sum(keras.ops.square(flat), axis=-1, keepdims=True)
-        return flat * keras.ops.rsqrt(keras.ops.maximum(squares, 1e-24))
+        sizes = keras.ops.absolute(features)
+        # In units of the largest, which changes no map, so that no power of it leaves float32.
+        largest = keras.ops.max(sizes, axis=tuple(range(1, len(sizes.shape))), keepdims=True)
+        sizes = sizes / keras.ops.stop_gradient(keras.ops.maximum(largest, 1e-30))
+        strength = keras.ops.sum(keras.ops.power(sizes, self.power), axis=-1)
+        positions = tuple(range(1, len(strength.shape)))
+        squares = keras.ops.sum(keras.ops.square(strength), axis=positions, keepdims=True)
+        return strength * keras.ops.rsqrt(keras.ops.maximum(squares, 1e-24))

@@ -183,7 +183,7 @@ class Distilled(keras.Model):
         heard, taught = self._heard(x, y, y_pred, sample_weight), 0.0
         for term, tracker in zip(self._plan.terms, self.trackers, strict=True):
             loss = weighted_mean(term.loss(heard), term.weights(heard))
-            tracker.update_state(loss)
+            tracker.update_state(loss, sample_weight=keras.ops.shape(heard.outputs[0])[0])  # as Keras weighs its own
             taught = taught + self._plan.weight_at(term, step) * self._scaled(loss)
         if self._steps is not None:
             self._steps.assign_add(1)
@@ -286,7 +286,8 @@ def _titles(terms: Sequence[Term]) -> list[str]:
 def _nothing(outputs: Any) -> Any:
     """0, with a gradient of 0 for all that the outputs depend on, as Keras warns of variables that have none."""
     floats = [keras.ops.cast(output, keras.config.floatx()) for output in keras.tree.flatten(outputs)]
-    return 0.0 * sum(keras.ops.mean(output) for output in floats)
+    # A class that is excluded by -inf would make it NaN.
+    return 0.0 * sum(keras.ops.mean(keras.ops.where(keras.ops.isfinite(output), output, 0.0)) for output in floats)
 
 
 def _flat(value: Any, names: Sequence[str], *, one_for_all: bool = True) -> list[Any]:

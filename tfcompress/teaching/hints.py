@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from tfcompress.teaching.objective import FeatureObjective, check_count
+from tfcompress.teaching.objective import FeatureObjective, check_count, difference
 
 
 @keras.saving.register_keras_serializable("tfcompress")
@@ -24,7 +24,8 @@ class Hints(FeatureObjective):
     each: `Distillation(objectives=[Hints()], alpha=1.0)`, then `Distillation(objectives=[SoftTargets()])`.
 
     Args:
-        steps: The number of training batches of the first stage; by default the hints count all along.
+        steps: The number of training batches of the first stage, those among them that a loss scale skips; by default
+            the hints count all along.
 
     Raises:
         RecipeError: A setting is out of range.
@@ -39,6 +40,7 @@ class Hints(FeatureObjective):
     """
 
     pairing: ClassVar[str] = "middle"
+    over_positions: ClassVar[bool] = True
 
     steps: int | None = None
 
@@ -55,7 +57,7 @@ class Hints(FeatureObjective):
     def loss(self, student: Any, teacher: Any) -> Any:
         """Half the mean squared difference, for each sample."""
         axes = tuple(range(1, len(student.shape)))
-        return keras.ops.mean(keras.ops.square(student - teacher), axis=axes) / 2
+        return keras.ops.mean(keras.ops.square(difference(student, teacher)), axis=axes) / 2
 
     def misfit(self, student: tuple[Any, ...], teacher: tuple[Any, ...]) -> str | None:
         """Ranks must agree, and the student's maps must not be smaller than the teacher's."""

@@ -16,7 +16,8 @@ class LogitRegression(OutputObjective):
         L = 1/2 sum_i (z_i - v_i)^2
 
     The limit of soft targets at high temperature, and the objective for regression models, whose outputs are taken as
-    they are. Of a softmax the logits are recovered up to a constant, so they are compared with their mean taken off.
+    they are. Of a softmax the logits are recovered up to a constant, so they are compared with their mean taken off. A
+    class that both exclude by -inf counts for nothing.
 
     Example:
         >>> import numpy as np
@@ -31,4 +32,6 @@ class LogitRegression(OutputObjective):
 
     def loss(self, student: Any, teacher: Any, target: Any) -> Any:
         """Half the squared difference, for each sample and position."""
+        # Put in before the difference: the gradient of infinity less infinity would be NaN, whatever is done after it.
+        student, teacher = (keras.ops.where(student == teacher, 0.0, values) for values in (student, teacher))
         return keras.ops.sum(keras.ops.square(student - teacher), axis=-1) / 2

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import keras
+import tensorflow as tf
 
 from tfcompress.errors import RecipeError, TfCompressWarning
 from tfcompress.transforms.named import as_table, named
@@ -134,8 +135,8 @@ class OutputObjective(Objective):
 class FeatureObjective(Objective):
     """An objective on what layers of student and teacher give.
 
-    Positions of a sequence that the student's mask calls padding are 0 on both sides. Weights of samples that differ
-    between outputs are averaged.
+    Positions of a sequence that the student's mask calls padding are 0 on both sides, and do not count where a loss is
+    a mean over positions. Weights of samples that differ between outputs are averaged.
 
     Args:
         layers: For names of the student's layers, the names of the teacher's layers to be compared with. By default
@@ -144,6 +145,8 @@ class FeatureObjective(Objective):
 
     pairing: ClassVar[str] = "stages"
     """How layers are paired automatically; see `pairing`."""
+    over_positions: ClassVar[bool] = False
+    """Whether the loss of a sample is a mean over its positions, so that padding must not count among them."""
 
     layers: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
@@ -208,11 +211,30 @@ def over_real(losses: Any, real: Any) -> Any:
         >>> over_real(np.array([[3.0, 5.0]]), np.array([[True, False]])).numpy()
         array([[6., 0.]])
     """
+    share = real_share(real)
     real = keras.ops.cast(real, losses.dtype)
-    share = keras.ops.maximum(keras.ops.mean(real), keras.config.epsilon())
     while len(real.shape) < len(losses.shape):
         real = keras.ops.expand_dims(real, -1)
-    return losses * real / share
+    return losses * real / keras.ops.cast(share, losses.dtype)
+
+
+def real_share(real: Any) -> Any:
+    """The share of the positions of a batch that are no padding, above 0; a float32 scalar."""
+    return keras.ops.maximum(keras.ops.mean(keras.ops.cast(real, "float32")), keras.config.epsilon())
+
+
+def difference(student: Any, teacher: Any) -> Any:
+    """What the student gives less what the teacher gives, where both must have one shape.
+
+    Features of open sizes may turn out to be of different ones, and a plain difference would broadcast the smaller.
+
+    Example:
+        >>> difference(keras.ops.ones((1, 2, 1)), keras.ops.ones((1, 1, 1)))        # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        tensorflow.python.framework.errors_impl.InvalidArgumentError: ...must have the same size and shape...
+    """
+    return tf.add_n([student, keras.ops.negative(teacher)])
 
 
 def of_samples(weights: Any) -> Any:

@@ -9,7 +9,7 @@ import keras
 from tfcompress.teaching.objective import FeatureObjective, of_samples
 
 LEAST_SQUARE = 1e-12
-"""What a sum of squares counts as at least, where something is divided by its root."""
+"""What a sum of squares counts as at least, where something is divided by its root; for features `in_units`."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class RelationObjective(FeatureObjective):
         if sample_weight is not None:
             weights = of_samples(keras.ops.absolute(keras.ops.cast(sample_weight, ours.dtype)))
             counted = keras.ops.cast(weights > 0, ours.dtype)
-        return self.related(ours, theirs, counted)
+        return self.related(in_units(ours, counted), in_units(theirs, counted), counted)
 
     @abstractmethod
     def related(self, student: Any, teacher: Any, counted: Any) -> Any:
         """The mean over the relations of each sample with those that count.
 
         Args:
-            student: Shape (batch, entries).
-            teacher: Shape (batch, other entries).
+            student: Shape (batch, entries), `in_units`.
+            teacher: Shape (batch, other entries), `in_units`.
             counted: 1 for a sample that counts and 0 for one that does not, shape (batch,).
         """
 
@@ -51,6 +51,21 @@ class RelationObjective(FeatureObjective):
 def flat(features: Any) -> Any:
     """Features of each sample as one vector, shape (batch, entries)."""
     return keras.ops.reshape(features, (keras.ops.shape(features)[0], -1))
+
+
+def in_units(vectors: Any, counted: Any) -> Any:
+    """Vectors in units of the root mean square of the norms of those that count.
+
+    No relation changes by it. The unit takes no gradient, for a scale has none.
+
+    Example:
+        >>> import numpy as np
+        >>> in_units(np.array([[3e-9], [5e-9], [7.0]]), np.array([1.0, 1.0, 0.0])).numpy().round(2)[:2]
+        array([[0.73],
+               [1.21]])
+    """
+    mean = mean_over(keras.ops.sum(keras.ops.square(vectors), axis=-1), counted)
+    return vectors * keras.ops.stop_gradient(keras.ops.rsqrt(keras.ops.maximum(mean, 1e-30)))
 
 
 def others(counted: Any) -> Any:

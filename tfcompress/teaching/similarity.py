@@ -8,6 +8,9 @@ import keras
 from tfcompress.teaching.objective import Linear
 from tfcompress.teaching.relations import LEAST_SQUARE, RelationObjective, mean_over, others
 
+_LEAST_SHARE = 1e-6
+"""A sample whose squared norm is below this share of the batch's mean has no direction: its gradient would be noise."""
+
 
 @keras.saving.register_keras_serializable("tfcompress")
 @dataclass(frozen=True)
@@ -65,15 +68,21 @@ class ProbabilisticTransfer(RelationObjective):
 
 
 def _similarities(vectors: Any, counted: Any) -> Any:
-    return _normed(keras.ops.matmul(vectors, keras.ops.transpose(vectors)) * counted)
+    return _directions(keras.ops.matmul(vectors, keras.ops.transpose(vectors)) * counted, _known(vectors))
 
 
 def _neighbours(vectors: Any, counted: Any) -> Any:
-    directions = _normed(vectors)
+    directions = _directions(vectors, _known(vectors))
     kernel = (keras.ops.matmul(directions, keras.ops.transpose(directions)) + 1.0) / 2.0 * others(counted)
     return kernel / keras.ops.maximum(keras.ops.sum(kernel, axis=-1, keepdims=True), keras.config.epsilon())
 
 
-def _normed(rows: Any) -> Any:
-    squares = keras.ops.sum(keras.ops.square(rows), axis=-1, keepdims=True)
-    return rows * keras.ops.rsqrt(keras.ops.maximum(squares, LEAST_SQUARE))
+def _known(vectors: Any) -> Any:
+    """Which vectors have a direction, shape (batch, 1)."""
+    return keras.ops.sum(keras.ops.square(vectors), axis=-1, keepdims=True) > _LEAST_SHARE
+
+
+def _directions(rows: Any, known: Any) -> Any:
+    """Rows of norm 1; those that are not known, and with them their gradients, are 0."""
+    squares = keras.ops.sum(keras.ops.square(keras.ops.where(known, rows, 1.0)), axis=-1, keepdims=True)
+    return keras.ops.where(known, rows * keras.ops.rsqrt(keras.ops.maximum(squares, LEAST_SQUARE)), 0.0)

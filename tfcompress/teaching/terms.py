@@ -8,7 +8,7 @@ import keras
 
 from tfcompress.errors import DataError, ModelError
 from tfcompress.teaching.features import Feature
-from tfcompress.teaching.objective import FeatureObjective, OutputObjective, of_samples, over_real
+from tfcompress.teaching.objective import FeatureObjective, OutputObjective, of_samples, over_real, real_share
 from tfcompress.teaching.output_kinds import OutputKind, class_logits, plain_values, shapes_agree
 from tfcompress.teaching.relations import RelationObjective
 from tfcompress.teaching.teacher import Lesson
@@ -125,18 +125,22 @@ class FeatureTerm:
     regressor: keras.Layer | None
 
     def loss(self, heard: Heard) -> Any:
-        """The loss of a batch; positions of a sequence that the student's mask calls padding are 0 on both sides."""
+        """The loss of a batch; positions of a sequence that the student's mask calls padding do not count."""
         mask = _mask(heard.features[self.student.name])
         features = keras.ops.cast(heard.features[self.student.name], "float32")
         if self.regressor is not None:
             # `call`, for calling the layer would warn that a convolution drops the mask of a sequence.
             features = self.regressor.call(features)
         theirs = heard.lesson.features[self.teacher.name]
-        if mask is not None and _begins(features, mask) and _begins(theirs, mask):
+        padded = mask is not None and _begins(features, mask) and _begins(theirs, mask)
+        if padded:
             features, theirs = (_without_padding(both, mask) for both in (features, theirs))
         if isinstance(self.objective, RelationObjective):
             return self.objective.loss(features, theirs, heard.weights_of_samples)
-        return self.objective.loss(features, theirs)
+        loss = self.objective.loss(features, theirs)
+        if padded and (self.objective.over_positions or len(loss.shape) >= len(mask.shape)):
+            loss = loss / keras.ops.cast(real_share(mask), loss.dtype)
+        return loss
 
     def weights(self, heard: Heard) -> Any:
         """The weights of the samples over all outputs."""

@@ -51,7 +51,7 @@ class WordLevel(OutputObjective):
         """The divergence at each position, shape (batch, positions), scaled so that its mean is that over words.
 
         Raises:
-            DataError: There are no labels to tell padding by, or none for each position.
+            DataError: There are no labels to tell padding by.
         """
         if target is None:
             raise DataError(
@@ -62,11 +62,6 @@ class WordLevel(OutputObjective):
         if len(words.shape) == len(student.shape):
             one_hot = words.shape[-1] == student.shape[-1] and words.shape[-1] != 1
             words = keras.ops.argmax(words, axis=-1) if one_hot else keras.ops.squeeze(words, -1)
-        if len(words.shape) != len(student.shape) - 1:
-            raise DataError(
-                f"WordLevel: labels of shape {tuple(words.shape)} do not say at which positions of the student's "
-                f"output, {tuple(student.shape)}, there is a word. Give the number of a word for each position."
-            )
         real = keras.ops.not_equal(words, keras.ops.cast(self.padding, words.dtype))
         return over_real(softened_divergence(student, teacher, self.temperature), real)
 
