@@ -96,6 +96,7 @@ def test_no_date_is_both_trained_and_tested_on() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:generate_targets")  # a teacher of one epoch ends few of its sentences
 def test_sequences_are_measured_with_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distillation_sequences, "splits", lambda seed: splits(seed, 500, 500))
     results = sequences(tmp_path, 0, (1, 1))
