@@ -142,7 +142,7 @@ def test_accumulated_gradients_of_two_batches_are_those_of_both() -> None:
         wrapped.compile(optimizer, "mse", jit_compile=False)
         wrapped.fit(images, keras.utils.to_categorical(labels, 3), batch_size=size, shuffle=False, verbose=0)
         results.append(wrapped)
-    # The centroids move by more than 1; a processor's order of adding leaves 2e-6, and one batch left out 0.02 and more.
+    # The centroids move by more than 1; a processor's order of adding leaves 2e-6, a batch left out 0.02 and more.
     _close(*results, tolerance=1e-5)
 
 
