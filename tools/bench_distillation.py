@@ -149,7 +149,7 @@ def _experiment(row: str) -> str:
 @click.command()
 @click.option("-o", "--output", default="runs/distillation", type=click.Path(path_type=Path), show_default=True)
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
-@click.option("--only", default="", help="Experiments whose name contains this, or speed.")
+@click.option("--only", default="", help="The experiment of this name, or all whose names contain it; or speed.")
 @click.option("--epochs", default=1.0, show_default=True, help="The share of the epochs to train for.")
 @click.option("--publish", "published", is_flag=True, help="Also write docs/results/distillation.")
 def main(output: Path, seeds: int, only: str, epochs: float, published: bool) -> None:
@@ -158,7 +158,7 @@ def main(output: Path, seeds: int, only: str, epochs: float, published: bool) ->
         raise click.UsageError("--publish takes results of the full number of epochs: leave --epochs out.")
     results: dict[str, list[list[Result]]] = {}
     for name, experiment in experiments(epochs).items():
-        if only not in name:
+        if only not in name or (only in _ASKED and only != name):
             continue
         results[name] = []
         for seed in range(seeds):
