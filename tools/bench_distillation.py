@@ -156,6 +156,9 @@ def main(output: Path, seeds: int, only: str, epochs: float, published: bool) ->
     """Measure distillation: Hinton's and FitNets' MNIST, Apprentice's 4 bits on Fashion-MNIST, sequences, speed."""
     if published and epochs != 1:
         raise click.UsageError("--publish takes results of the full number of epochs: leave --epochs out.")
+    known = [*_ASKED, "speed"]
+    if not any(only in name for name in known):
+        raise click.UsageError(f"--only: there is no experiment {only!r}. There are {', '.join(known)}.")
     results: dict[str, list[list[Result]]] = {}
     for name, experiment in experiments(epochs).items():
         if only not in name or (only in _ASKED and only != name):
