@@ -211,11 +211,15 @@ def over_real(losses: Any, real: Any) -> Any:
         >>> over_real(np.array([[3.0, 5.0]]), np.array([[True, False]])).numpy()
         array([[6., 0.]])
     """
-    share = real_share(real)
-    real = keras.ops.cast(real, losses.dtype)
-    while len(real.shape) < len(losses.shape):
+    return without_padding(losses, real) / keras.ops.cast(real_share(real), losses.dtype)
+
+
+def without_padding(values: Any, real: Any) -> Any:
+    """Values of positions, 0 where these are padding; the axes of `real` are the first of `values`."""
+    real = keras.ops.cast(real, values.dtype)
+    while len(real.shape) < len(values.shape):
         real = keras.ops.expand_dims(real, -1)
-    return losses * real / keras.ops.cast(share, losses.dtype)
+    return values * real
 
 
 def real_share(real: Any) -> Any:

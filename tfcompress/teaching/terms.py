@@ -8,7 +8,14 @@ import keras
 
 from tfcompress.errors import DataError, ModelError
 from tfcompress.teaching.features import Feature
-from tfcompress.teaching.objective import FeatureObjective, OutputObjective, of_samples, over_real, real_share
+from tfcompress.teaching.objective import (
+    FeatureObjective,
+    OutputObjective,
+    of_samples,
+    over_real,
+    real_share,
+    without_padding,
+)
 from tfcompress.teaching.output_kinds import OutputKind, class_logits, plain_values, shapes_agree
 from tfcompress.teaching.relations import RelationObjective
 from tfcompress.teaching.teacher import Lesson
@@ -134,7 +141,7 @@ class FeatureTerm:
         theirs = heard.lesson.features[self.teacher.name]
         padded = mask is not None and _begins(features, mask) and _begins(theirs, mask)
         if padded:
-            features, theirs = (_without_padding(both, mask) for both in (features, theirs))
+            features, theirs = (without_padding(both, mask) for both in (features, theirs))
         if isinstance(self.objective, RelationObjective):
             return self.objective.loss(features, theirs, heard.weights_of_samples)
         loss = self.objective.loss(features, theirs)
@@ -172,13 +179,6 @@ def _begins(tensor: Any, mask: Any) -> bool:
     return len(tensor.shape) >= len(mask.shape) and shapes_agree(
         tuple(mask.shape)[1:], tuple(tensor.shape)[1 : len(mask.shape)]
     )
-
-
-def _without_padding(features: Any, mask: Any) -> Any:
-    real = keras.ops.cast(mask, features.dtype)
-    while len(real.shape) < len(features.shape):
-        real = keras.ops.expand_dims(real, -1)
-    return features * real
 
 
 def _check_alike(name: str, student: Any, teacher: Any) -> None:
